@@ -1,0 +1,39 @@
+#include "actors/llm/llm_options.hpp"
+
+#include "actors/guard/url_check.hpp"
+
+namespace troupe {
+
+namespace {
+
+void check_openai(const endpoint_options& o, option_problems& found) {
+  if (o.model.empty())
+    found.push_back({"model", "is missing: the endpoint must say which model it asks",
+                     "e.g. model = \"gpt-4o-mini\""});
+  if (auto wrong = http_url_problem(o.base_url); !wrong.empty())
+    found.push_back({"base_url", std::move(wrong), "e.g. \"https://api.openai.com/v1\""});
+}
+
+} // namespace
+
+option_problems endpoint_options::validate() const {
+  auto found = retry.validate();
+  if (kind != endpoint_kind::openai && script.empty())
+    found.push_back({"script", "is missing: a scripted model answers from a file",
+                     "e.g. script = \"answers.json\""});
+  if (kind != endpoint_kind::scripted)
+    check_openai(*this, found);
+  if (temperature && !(*temperature >= 0.0 && *temperature <= 2.0))
+    found.push_back({"temperature", "must be between 0 and 2", ""});
+  if (repairs_max > 10)
+    found.push_back({"repairs_max", "is above 10", "the default is 2"});
+  if (auto wrong = proxy.empty() ? "" : http_url_problem(proxy); !wrong.empty())
+    found.push_back({"proxy", std::move(wrong), "e.g. \"http://127.0.0.1:3128\""});
+  if (concurrent == 0)
+    found.push_back({"concurrent", "is 0, so it would never be asked", "the default is 20"});
+  if (response_size_max == 0)
+    found.push_back({"response_size_max", "is 0, so no answer would fit", "the default is \"8MiB\""});
+  return found;
+}
+
+} // namespace troupe

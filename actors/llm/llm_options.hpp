@@ -1,0 +1,53 @@
+#pragma once
+// An LLM endpoint's options: `[models.*]` in a topology.
+
+#include "actors/guard/retry_options.hpp"
+#include "runtime/core/options.hpp"
+#include "runtime/core/secret.hpp"
+
+#include <chrono>
+#include <cstddef>
+#include <cstdint>
+#include <filesystem>
+#include <optional>
+#include <string>
+
+namespace troupe {
+
+enum class endpoint_kind : std::uint8_t {
+  scripted,  ///< answers from a file: offline, deterministic
+  openai,    ///< chat completions at `base_url`
+  automatic, ///< `auto` in TOML: openai where `api_key_env` is set, else scripted; the loader
+             ///< resolves it, so no actor meets it
+};
+
+struct endpoint_options {
+  // Behaviour
+  std::string name;
+  endpoint_kind kind = endpoint_kind::scripted;
+  std::string model; ///< sent as `model`; required for openai
+  std::string base_url = "https://api.openai.com/v1";
+  secret api_key; ///< empty: no Authorization header (local servers)
+  /// Environment variable that holds the key.
+  std::string api_key_env;
+  std::filesystem::path script; ///< answers of a scripted endpoint
+  std::optional<double> temperature; ///< not sent where absent
+  std::uint32_t max_tokens = 0;      ///< of the answer (the name of the API); 0: not sent
+  /// Times a model is told what was wrong with its answer and asked again.
+  std::uint32_t repairs_max = 2;
+  /// Models think: 60 s an attempt. The total leaves room for three and their waits.
+  retry_options retry{.timeout = std::chrono::seconds{60},
+                      .total_timeout = std::chrono::seconds{200}};
+  bool tls_verify = true;
+  std::string proxy; ///< URL; empty: none
+
+  // Performance
+  std::uint32_t concurrent = 20; ///< requests in flight; a common limit of the cheaper tiers
+  std::uint32_t queue = 1'000;   ///< requests waiting; above it: `overloaded`
+  /// Bytes of one answer; a full context in tokens is far below.
+  std::size_t response_size_max = std::size_t{8} << 20;
+
+  option_problems validate() const;
+};
+
+} // namespace troupe

@@ -1,0 +1,128 @@
+#pragma once
+// A tool's options: `[tools.*]` in a topology.
+//
+// Templates (`url`, `body`, `argv`, the same in `reconcile`): `{name}` with a name of letters,
+// digits, `_`, `-` and `.` is replaced by that field of the arguments (`a.b` looks into `a`), and
+// `{idempotency_key}` by the call's key. Any other brace stands for itself, so that a JSON body
+// needs no escapes. Values are percent-encoded in a URL, JSON in a body, and one argument in argv:
+// there is no shell.
+
+#include "actors/guard/retry_options.hpp"
+#include "runtime/core/effect_class.hpp"
+#include "runtime/core/options.hpp"
+#include "runtime/core/secret.hpp"
+
+#include <chrono>
+#include <cstddef>
+#include <cstdint>
+#include <filesystem>
+#include <map>
+#include <string>
+#include <string_view>
+#include <vector>
+
+namespace troupe {
+
+enum class tool_kind : std::uint8_t {
+  function, ///< C++ code, registered in a plugin or the binary
+  http,     ///< one HTTP request
+  command,  ///< a process: arguments as JSON on stdin, result as JSON on stdout
+};
+
+/// HTTP statuses from `first` to `last`, both included.
+struct status_range {
+  std::uint16_t first = 200;
+  std::uint16_t last = 299;
+  bool operator==(const status_range&) const = default;
+};
+
+/// `kind = "function"`.
+struct function_tool_options {
+  std::string class_name; ///< as registered in code; empty: the tool's name
+  bool blocking = false;  ///< gets threads of its own, so that it holds up nobody else
+};
+
+/// `kind = "http"`.
+struct http_tool_options {
+  // Behaviour
+  std::string method = "POST";
+  std::string url; ///< template; http or https
+  /// Values are secrets because that is what is mostly in them.
+  std::map<std::string, secret> headers;
+  /// Carries the call's key, for all classes but `pure` and `read`; empty: not sent.
+  std::string idempotency_header = "Idempotency-Key";
+  /// "json": the arguments; "none"; anything else: a template of the body.
+  /// Never sent with GET and HEAD.
+  std::string body = "json";
+  std::vector<status_range> success{{}};
+  std::string result; ///< JSON pointer into the answer; empty: all of it
+  bool tls_verify = true;
+  std::string proxy; ///< URL; empty: none, the environment is not asked
+
+  // Performance
+  /// An answer above this many bytes is `output_too_large`: a model reads no more than that.
+  std::size_t response_size_max = std::size_t{1} << 20;
+};
+
+/// `kind = "command"`.
+struct command_tool_options {
+  // Behaviour
+  std::vector<std::string> argv; ///< templates; the first is the program
+  std::filesystem::path cwd;     ///< empty: the topology's folder
+  /// Names of environment variables that it may see; no others reach it.
+  std::vector<std::string> env{"PATH", "HOME", "LANG"};
+
+  // Performance
+  /// More output than this many bytes kills it: `output_too_large`.
+  std::size_t output_max = std::size_t{1} << 20;
+  /// Processor time, rounded up to seconds; 0: only `timeout` bounds it.
+  std::chrono::milliseconds cpu_max{30'000};
+  /// Address space in bytes; 0: no limit. Scripts need a hundredth; a JVM or Node reserves more.
+  std::size_t memory_max = std::size_t{4} << 30;
+  /// Open file descriptors.
+  std::uint32_t files_max = 256;
+};
+
+/// How to find out whether an effect with a lost outcome has happened: one of the three forms.
+struct reconcile_options {
+  /// A tool of class `pure` or `read`, called with `{"idempotency_key", "arguments"}`; it answers
+  /// `{"state": "done" | "not_done" | "unknown", "result": ..}`.
+  std::string tool;
+  /// A command (templates) that prints the same answer.
+  std::vector<std::string> argv;
+  /// A request, with the tool's headers: success is done, 404 is not_done, the rest is unknown.
+  std::string method = "GET";
+  std::string url;
+  /// JSON pointer to the result in its answer; when nothing or null is there: not_done.
+  std::string result;
+
+  bool given() const noexcept { return !tool.empty() || !argv.empty() || !url.empty(); }
+};
+
+struct tool_options {
+  // Behaviour
+  std::string name;
+  std::string description; ///< for models that choose among tools
+  std::string input_schema; ///< JSON Schema of the arguments, JSON text; empty: anything goes
+  tool_kind kind = tool_kind::function;
+  /// What a repeat would do; nobody is charged twice because somebody forgot to say.
+  effect_class effect = effect_class::at_most_once;
+  /// How long the far side remembers an idempotency key; past it a repeat is a second effect.
+  std::chrono::milliseconds key_ttl = std::chrono::hours{24};
+  retry_options retry;
+  reconcile_options reconcile;
+  function_tool_options function; ///< read where `kind` says so, likewise the next two
+  http_tool_options http;
+  command_tool_options command;
+
+  // Performance
+  std::uint32_t concurrent = 25; ///< calls in flight (bulkhead)
+  std::uint32_t queue = 100;     ///< calls waiting for a slot; above it: `overloaded`
+
+  option_problems validate() const;
+};
+
+/// The names of the `{placeholders}` in a template, in order, with repeats.
+std::vector<std::string> placeholders(std::string_view text);
+
+} // namespace troupe

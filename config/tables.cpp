@@ -1,0 +1,363 @@
+#include "config/tables.hpp"
+
+#include <array>
+
+namespace troupe::config {
+
+template <>
+std::span<const std::pair<std::string_view, level>> words() {
+  static constexpr std::array<std::pair<std::string_view, level>, 4> all{
+    {{"debug", level::debug}, {"info", level::info}, {"warning", level::warning},
+     {"error", level::error}}};
+  return all;
+}
+
+template <>
+std::span<const std::pair<std::string_view, store_kind>> words() {
+  static constexpr std::array<std::pair<std::string_view, store_kind>, 2> all{
+    {{"sqlite", store_kind::sqlite}, {"memory", store_kind::memory}}};
+  return all;
+}
+
+template <>
+std::span<const std::pair<std::string_view, store_sync>> words() {
+  static constexpr std::array<std::pair<std::string_view, store_sync>, 2> all{
+    {{"full", store_sync::full}, {"normal", store_sync::normal}}};
+  return all;
+}
+
+template <>
+std::span<const std::pair<std::string_view, tool_kind>> words() {
+  static constexpr std::array<std::pair<std::string_view, tool_kind>, 3> all{
+    {{"function", tool_kind::function}, {"http", tool_kind::http},
+     {"command", tool_kind::command}}};
+  return all;
+}
+
+template <>
+std::span<const std::pair<std::string_view, effect_class>> words() {
+  static constexpr std::array<std::pair<std::string_view, effect_class>, 4> all{
+    {{"pure", effect_class::pure}, {"read", effect_class::read},
+     {"idempotent", effect_class::idempotent}, {"at_most_once", effect_class::at_most_once}}};
+  return all;
+}
+
+template <>
+std::span<const std::pair<std::string_view, endpoint_kind>> words() {
+  static constexpr std::array<std::pair<std::string_view, endpoint_kind>, 3> all{
+    {{"scripted", endpoint_kind::scripted}, {"openai", endpoint_kind::openai},
+     {"auto", endpoint_kind::automatic}}};
+  return all;
+}
+
+template <>
+std::span<const std::pair<std::string_view, restart_strategy>> words() {
+  static constexpr std::array<std::pair<std::string_view, restart_strategy>, 3> all{
+    {{"one_for_one", restart_strategy::one_for_one},
+     {"one_for_all", restart_strategy::one_for_all},
+     {"rest_for_one", restart_strategy::rest_for_one}}};
+  return all;
+}
+
+template <>
+std::span<const std::pair<std::string_view, restart_policy>> words() {
+  static constexpr std::array<std::pair<std::string_view, restart_policy>, 3> all{
+    {{"permanent", restart_policy::permanent}, {"transient", restart_policy::transient},
+     {"temporary", restart_policy::temporary}}};
+  return all;
+}
+
+namespace {
+
+using runtime = runtime_options;
+using store_of = store_options;
+using gateway = gateway_options;
+using dispatcher = dispatcher_options;
+using agent = agent_options;
+using tool = tool_options;
+using http = http_tool_options;
+using command = command_tool_options;
+using model = endpoint_options;
+using retry = retry_options;
+using supervisor = supervisor_options;
+
+/// The keys of `retry_options`, which stand flat in the table of their owner.
+template <auto Retry>
+void add_retry(fields<decltype(owner_of(Retry))>& to) {
+  auto more = {
+    entry<duration_codec, Retry, &retry::timeout>("timeout", "longest time of one attempt"),
+    entry<duration_codec, Retry, &retry::total_timeout>(
+      "total_timeout", "longest time over all attempts and the waits between them"),
+    entry<count_codec, Retry, &retry::attempts_max>("attempts_max",
+                                                    "attempts in all; 1 never retries"),
+    entry<duration_codec, Retry, &retry::retry_after_max>(
+      "retry_after_max", "a longer `Retry-After` fails the call instead of being waited for"),
+    entry<duration_codec, Retry, &retry::backoff_base>(
+      "backoff_base", "delay before retry i is random up to base * 2^i"),
+    entry<duration_codec, Retry, &retry::backoff_max>("backoff_max", "longest such delay"),
+    entry<duration_codec, Retry, &retry::backoff_throttled>("backoff_throttled",
+                                                            "the base after 429"),
+    entry<count_codec, Retry, &retry::budget>(
+      "retry_budget", "tokens for retries that all calls share; at zero nothing is retried"),
+    entry<count_codec, Retry, &retry::budget_cost>("retry_cost",
+                                                   "tokens of a retry after a transient failure"),
+    entry<count_codec, Retry, &retry::budget_cost_throttled>("retry_cost_throttled",
+                                                             "tokens of a retry after 429"),
+  };
+  to.insert(to.end(), more.begin(), more.end());
+}
+
+fields<tool> function_fields() {
+  return {
+    entry<text_codec, &tool::function, &function_tool_options::class_name>(
+      "class", "name that the code registered; the tool's own where not given"),
+    entry<flag_codec, &tool::function, &function_tool_options::blocking>(
+      "blocking", "it blocks its thread, so it gets threads of its own"),
+  };
+}
+
+fields<tool> http_fields() {
+  return {
+    entry<text_codec, &tool::http, &http::url>(
+      "url", "whom it calls; `{field}` of the arguments, `{idempotency_key}`; required"),
+    entry<text_codec, &tool::http, &http::method>("method", "GET, HEAD, POST, PUT, PATCH, DELETE"),
+    entry<headers_codec, &tool::http, &http::headers>("headers", "sent along; `${NAME}` for keys"),
+    entry<text_codec, &tool::http, &http::idempotency_header>(
+      "idempotency_header", "carries the call's key, but for pure and read; `\"\"`: not sent"),
+    entry<text_codec, &tool::http, &http::body>(
+      "body", "`json`: the arguments; `none`; else a template. Never sent with GET and HEAD"),
+    entry<statuses_codec, &tool::http, &http::success>("success", "200, \"2xx\", \"200-204\""),
+    entry<text_codec, &tool::http, &http::result>(
+      "result", "JSON pointer to the result in the answer; else all of it"),
+    entry<size_codec, &tool::http, &http::response_size_max>(
+      "response_size_max", "a longer answer is `output_too_large`"),
+    entry<flag_codec, &tool::http, &http::tls_verify>("tls_verify", "checks certificates"),
+    entry<text_codec, &tool::http, &http::proxy>("proxy", "URL of a proxy"),
+  };
+}
+
+fields<tool> command_fields() {
+  return {
+    entry<texts_codec, &tool::command, &command::argv>(
+      "argv", "program and arguments, no shell; `{field}`, `{idempotency_key}`; required"),
+    entry<path_codec, &tool::command, &command::cwd>(
+      "cwd", "where it runs; the topology's folder where not given"),
+    entry<names_codec, &tool::command, &command::env>(
+      "env", "names of the environment variables that it may see"),
+    entry<size_codec, &tool::command, &command::output_max>(
+      "output_max", "more output ends it: `output_too_large`"),
+    entry<duration_codec, &tool::command, &command::cpu_max>("cpu_max",
+                                                             "processor time; `\"0\"`: no limit"),
+    entry<size_codec, &tool::command, &command::memory_max>("memory_max",
+                                                            "address space; 0: no limit"),
+    entry<count_codec, &tool::command, &command::files_max>("files_max", "open files"),
+  };
+}
+
+fields<tool> common_tool_fields() {
+  fields<tool> all{
+    entry<choice_codec<tool_kind>, &tool::kind>("kind", "required"),
+    entry<text_codec, &tool::description>("description", "for models that choose among tools"),
+    entry<choice_codec<effect_class>, &tool::effect>("effect", "what a repeat would do"),
+    entry<json_codec, &tool::input_schema>("input_schema", "JSON Schema of the arguments"),
+    entry<duration_codec, &tool::key_ttl>(
+      "key_ttl", "how long the far side remembers an idempotency key"),
+    entry<count_codec, &tool::concurrent>("concurrent", "calls in flight"),
+    entry<count_codec, &tool::queue>("queue", "calls that wait; above it `overloaded`"),
+  };
+  add_retry<&tool::retry>(all);
+  fields<tool> rest{
+    entry<text_codec, &tool::reconcile, &reconcile_options::tool>(
+      "reconcile", "short for `reconcile.tool`"),
+    entry<text_codec, &tool::reconcile, &reconcile_options::tool>(
+      "reconcile.tool", "a `pure` or `read` tool that says whether a call has happened"),
+    entry<texts_codec, &tool::reconcile, &reconcile_options::argv>(
+      "reconcile.argv", "or a command that says it"),
+    entry<text_codec, &tool::reconcile, &reconcile_options::url>(
+      "reconcile.url", "or a request: success is done, 404 is not done"),
+    entry<text_codec, &tool::reconcile, &reconcile_options::method>("reconcile.method",
+                                                                    "of that request"),
+    entry<text_codec, &tool::reconcile, &reconcile_options::result>(
+      "reconcile.result", "JSON pointer to the result; nothing or null there is not done"),
+  };
+  all.insert(all.end(), rest.begin(), rest.end());
+  return all;
+}
+
+fields<model> make_model_fields() {
+  fields<model> all{
+    entry<choice_codec<endpoint_kind>, &model::kind>(
+      "kind", "required; `auto`: openai where `api_key_env` is set, else scripted"),
+    entry<file_codec, &model::script>("script", "answers of a scripted model"),
+    entry<text_codec, &model::model>("model", "the provider's name of the model"),
+    entry<text_codec, &model::base_url>("base_url", "where the provider's API begins"),
+    entry<secret_codec, &model::api_key>("api_key", "`${NAME}`; none: no Authorization header"),
+    entry<text_codec, &model::api_key_env>(
+      "api_key_env", "variable that holds the key; OPENAI_API_KEY for `auto`"),
+    entry<number_codec, &model::temperature>("temperature", "0 to 2; not sent where not given"),
+    entry<count_codec, &model::max_tokens>("max_tokens", "of the answer; 0: not sent"),
+    entry<count_codec, &model::repairs_max>(
+      "repairs_max", "times it is told what was wrong with its answer and asked again"),
+    entry<flag_codec, &model::tls_verify>("tls_verify", "checks certificates"),
+    entry<text_codec, &model::proxy>("proxy", "URL of a proxy"),
+    entry<count_codec, &model::concurrent>("concurrent", "requests in flight"),
+    entry<count_codec, &model::queue>("queue", "requests that wait; above it `overloaded`"),
+    entry<size_codec, &model::response_size_max>("response_size_max",
+                                                 "a longer answer is `output_too_large`"),
+  };
+  add_retry<&model::retry>(all);
+  return all;
+}
+
+} // namespace
+
+const fields<topology>& troupe_fields() {
+  static const fields<topology> all{
+    entry<text_codec, &topology::runtime, &runtime::name>(
+      "name", "in events and metrics; the file's name where not given"),
+    entry<texts_codec, &topology::runtime, &runtime::include>(
+      "include", "further files, read as if they were part of this one"),
+    entry<paths_codec, &topology::runtime, &runtime::plugins>("plugins",
+                                                              "shared libraries with your code"),
+    entry<choice_codec<level>, &topology::runtime, &runtime::log>("log",
+                                                                  "events below it are dropped"),
+    entry<count_codec, &topology::runtime, &runtime::threads>("threads",
+                                                              "of the scheduler; 0: one a core"),
+    entry<path_codec, &topology::store, &store_of::path>("store", "short for `[store] path`",
+                                                         "store.path"),
+    entry<listen_codec, &topology::gateway>("listen", "short for `[gateway] listen`",
+                                            "gateway.listen"),
+  };
+  return all;
+}
+
+const fields<store_options>& store_fields() {
+  static const fields<store_options> all{
+    entry<choice_codec<store_kind>, &store_of::kind>("kind", "memory is gone with the process"),
+    entry<path_codec, &store_of::path>("path", "the database file"),
+    entry<choice_codec<store_sync>, &store_of::synchronous>(
+      "synchronous", "`normal` may lose the last commits in a power cut, not in a crash"),
+    entry<duration_codec, &store_of::retention>("retention",
+                                                "finished invocations are purged after it"),
+    entry<count_codec, &store_of::generations>("generations",
+                                               "restorable generations per invocation"),
+    entry<count_codec, &store_of::entries_warn>("entries_warn",
+                                                "entries of a generation that warn"),
+    entry<count_codec, &store_of::entries_max>("entries_max", "entries of a generation that stop"),
+    entry<size_codec, &store_of::inline_max>("inline_max", "larger payloads become blobs"),
+  };
+  return all;
+}
+
+const fields<gateway_options>& gateway_fields() {
+  static const fields<gateway_options> all = [] {
+    fields<gateway_options> list{
+      entry<flag_codec, &gateway::enabled>("enabled", "false: no HTTP at all"),
+      entry<secret_codec, &gateway::token>(
+        "token", "bearer token of every request; without one only the loopback"),
+      entry<duration_codec, &gateway::wait_max>("wait_max", "longest `Prefer: wait`"),
+      entry<size_codec, &gateway::body_max>("body_max", "of a request; above it 413"),
+      entry<size_codec, &gateway::header_max>("header_max", "of a request; above it 431"),
+      entry<count_codec, &gateway::connections_max>("connections_max", "above it 503"),
+      entry<duration_codec, &gateway::read_timeout>("read_timeout", "to send a request"),
+      entry<duration_codec, &gateway::idle_timeout>("idle_timeout", "of a kept connection"),
+    };
+    field<gateway_options> listen;
+    listen.key = "listen";
+    listen.type = listen_codec::type;
+    listen.doc = "where HTTP is served; port 0: any free one";
+    listen.read = &listen_codec::read;
+    listen.show = &listen_codec::show;
+    list.insert(list.begin() + 1, listen);
+    return list;
+  }();
+  return all;
+}
+
+const fields<dispatcher_options>& dispatcher_fields() {
+  static const fields<dispatcher_options> all{
+    entry<count_codec, &dispatcher::depth_max>("depth_max",
+                                               "open invocations; above it `overloaded`"),
+    entry<count_codec, &dispatcher::recovery_rate>("recovery_rate",
+                                                   "invocations taken up a second at start"),
+    entry<count_codec, &dispatcher::deaths_max>("deaths_max",
+                                                "deaths at one address, then quarantine"),
+    entry<duration_codec, &dispatcher::drain_timeout>("drain_timeout",
+                                                      "a stop waits this long for what runs"),
+  };
+  return all;
+}
+
+const fields<agent_options>& agent_fields() {
+  static const fields<agent_options> all{
+    entry<text_codec, &agent::class_name>("class", "as in TROUPE_AGENT; its name if not given"),
+    entry<text_codec, &agent::key>(
+      "key", "field of the input: one instance per value, one invocation after another"),
+    entry<flag_codec, &agent::yields>("yields",
+                                      "others may run under the key while one waits for a signal"),
+    entry<duration_codec, &agent::deadline>("deadline",
+                                            "from acceptance to completion; `\"0\"`: none"),
+    entry<duration_codec, &agent::retention>("retention", "`\"0\"`: that of the store"),
+    entry<texts_codec, &agent::tools>("tools", "what it uses: must exist"),
+    entry<texts_codec, &agent::models>("models", "likewise"),
+    entry<texts_codec, &agent::agents>("agents", "likewise"),
+    entry<count_codec, &agent::concurrency>("concurrency",
+                                            "running at a time; 0: as many as come, to 100000"),
+    entry<count_codec, &agent::depth_max>("depth_max",
+                                          "accepted, not yet begun; above it `overloaded`"),
+    entry<duration_codec, &agent::passivate_after>(
+      "passivate_after", "a longer wait gives up its memory and replays on waking"),
+  };
+  return all;
+}
+
+const fields<tool_options>& tool_fields() {
+  static const auto all = common_tool_fields();
+  return all;
+}
+
+const fields<tool_options>& tool_fields(tool_kind kind) {
+  static const std::array all{function_fields(), http_fields(), command_fields()};
+  return all[static_cast<std::size_t>(kind)];
+}
+
+const fields<endpoint_options>& model_fields() {
+  static const auto all = make_model_fields();
+  return all;
+}
+
+const fields<supervisor_options>& supervisor_fields() {
+  using backoff = backoff_options;
+  static const fields<supervisor_options> all{
+    entry<choice_codec<restart_strategy>, &supervisor::strategy>(
+      "strategy", "who is restarted when one child ends"),
+    entry<count_codec, &supervisor::intensity>("intensity", "restarts within `period`, then it "
+                                                            "stops and escalates"),
+    entry<duration_codec, &supervisor::period>("period", "see `intensity`"),
+    entry<children_codec, &supervisor::children>(
+      "children", "in start order: \"tools.x\" or { id, restart, shutdown }"),
+    entry<count_codec, &supervisor::mail_max>("mail_max", "messages kept for a child that is down"),
+    entry<duration_codec, &supervisor::backoff, &backoff::min>("backoff.min",
+                                                               "delay before the first restart"),
+    entry<duration_codec, &supervisor::backoff, &backoff::max>("backoff.max", "longest delay"),
+    entry<number_codec, &supervisor::backoff, &backoff::factor>("backoff.factor",
+                                                                "from one to the next"),
+    entry<number_codec, &supervisor::backoff, &backoff::jitter>("backoff.jitter",
+                                                                "fraction, 0 to 1"),
+    entry<duration_codec, &supervisor::backoff, &backoff::reset_after>(
+      "backoff.reset_after", "a child that lived this long starts again at `min`"),
+  };
+  return all;
+}
+
+const fields<child_options>& child_fields() {
+  static const fields<child_options> all{
+    entry<text_codec, &child_options::id>("id", "\"tools.x\", \"models.x\", \"supervisors.x\""),
+    entry<choice_codec<restart_policy>, &child_options::restart>(
+      "restart", "always, after an abnormal exit, never"),
+    entry<duration_codec, &child_options::shutdown>("shutdown", "time to stop; `\"0\"`: brutal"),
+  };
+  return all;
+}
+
+} // namespace troupe::config

@@ -1,0 +1,19 @@
+#pragma once
+// The tables of keys, one per struct. See fields.hpp.
+
+#include "config/fields.hpp"
+
+namespace troupe::config {
+
+const fields<topology>& troupe_fields();      ///< `[troupe]`
+const fields<store_options>& store_fields();
+const fields<gateway_options>& gateway_fields();
+const fields<dispatcher_options>& dispatcher_fields();
+const fields<agent_options>& agent_fields();
+const fields<tool_options>& tool_fields();    ///< those of every kind
+const fields<tool_options>& tool_fields(tool_kind kind); ///< those of one kind alone
+const fields<endpoint_options>& model_fields();
+const fields<supervisor_options>& supervisor_fields();
+const fields<child_options>& child_fields();  ///< an item of `children` that is a table
+
+} // namespace troupe::config

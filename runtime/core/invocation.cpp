@@ -1,0 +1,710 @@
+#include "runtime/core/invocation.hpp"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <limits>
+
+namespace troupe {
+invocation::invocation(caf::actor_config& cfg, const invocation_world& world,
+                       invocation_identity who)
+  : caf::event_based_actor(cfg), world_(world), who_(std::move(who)),
+    incarnation_(world.log.incarnation()) {}
+
+invocation::~invocation() {
+  tearing_down_ = true;
+  drop_coroutine();
+}
+
+void invocation::on_exit() {
+  // Frames own what they wait for; requesters of ours get their error when the actor goes.
+  over_ = true;
+  tearing_down_ = true;
+  drop_coroutine();
+  if (timers_armed_)
+    send(world_.timer, disarm_timers{address()});
+}
+
+caf::behavior invocation::make_behavior() {
+  return {
+    [this](const begin_invocation& b) { on_begin(b); },
+    [this](const durable& d) { on_durable(d); },
+    [this](const timer_fired& t) { on_timer(t.id); },
+    [this](child_reported& c) { on_child(c); },
+    [this](signal_arrived& s) { on_signal(s); },
+    [this](const cancel_arrived& c) { on_cancel(c.reason); },
+    [this](const resolution_arrived& r) { on_resolution(r.what); },
+    [this](const passivation_answered& p) { on_passivation(p.go); },
+  };
+}
+
+// -- handlers ------------------------------------------------------------------------------------
+
+void invocation::on_begin(const begin_invocation& b) {
+  fresh_ = b.fresh != nullptr;
+  if (fresh_ && who_.key.empty()) {
+    history h{std::vector<journal::row>{}, {}};
+    auto& row = h.rows->emplace_back();
+    row.run = journal::outside;
+    row.generation = journal::outside;
+    row.entries.emplace_back(*b.fresh);
+    on_history(h);
+    return;
+  }
+  // The store's reader bounds its own time; the timeout is for one that has gone.
+  request(world_.reader, std::chrono::seconds{60}, load_history{who_.no, who_.agent, who_.key})
+    .then([this](history& h) { on_history(h); },
+          [this](const caf::error&) {
+            pause(error{errc::unavailable, "the journal could not be read"});
+          });
+}
+
+void invocation::on_history(history& h) {
+  if (!h.rows) {
+    pause(h.rows.error());
+    return;
+  }
+  replay_ = std::make_unique<journal::replay>(std::move(*h.rows));
+  auto& r = *replay_;
+  if (r.end()) { // ended already: say so again, somebody may not have heard it
+    const auto& end = *r.end();
+    outcome how;
+    how.state = end.ok ? store::status::completed : store::status::failed;
+    how.value = end.ok ? result<std::string>{end.value.text} : result<std::string>{end.failure};
+    over_ = true;
+    send(world_.dispatcher, invocation_ended{who_.no, 0, std::move(how)});
+    quit();
+    return;
+  }
+  begun_ = true;
+  stale_status_ = fresh_ == false;
+  run_ = r.run();
+  generation_ = r.generation();
+  entries_ = r.size();
+  patches_ = std::move(r.patches());
+  generation_rows_ = r.generation_rows();
+  deaths_ = r.deaths();
+  signals_ = r.take_signals();
+  if (!signals_.empty())
+    last_signal_ = std::max(last_signal_, signals_.back().id);
+  if (r.cancel()) {
+    cancel_asked_ = true;
+    cancel_reason_ = r.cancel()->reason;
+  }
+  if (h.state && !r.state()) {
+    // A keyed agent's state as it is now; on replay it is read from here.
+    out_.add(journal::entry{journal::state_loaded{keep(*h.state)}});
+  }
+  auto state = r.state() ? *r.state() : h.state.value_or(std::string{});
+  begin_generation(r.input());
+  if (agent_ && !state.empty() && !over_)
+    if (auto loaded = agent_->load_state(state); !loaded)
+      halt_ = std::make_unique<error>(
+        error{errc::schema_mismatch, "saved state of this key: " + loaded.error().message});
+  if (halt_) {
+    pause(*halt_);
+    return;
+  }
+  advance();
+}
+
+void invocation::on_durable(const durable& d) {
+  durable_ = std::max(durable_, d.at);
+  if (over_)
+    return;
+  if (emitted_ && d.at >= last_lsn_) {
+    emitted_ = false;
+    send(world_.dispatcher, journal_grew{who_.no});
+  }
+  auto waiting = std::exchange(gated_, {});
+  for (auto id : waiting) {
+    auto* e = find(id);
+    if (e == nullptr)
+      continue;
+    if (e->gate_ == 0 || e->gate_ > d.at)
+      gated_.push_back(id);
+    else
+      start(*e);
+    if (over_)
+      return;
+  }
+  advance();
+}
+
+void invocation::on_timer(std::uint64_t id) {
+  if (over_ || leaving_)
+    return; // a passivated one is woken by the dispatcher
+  if (id == idle_timer) {
+    idle_armed_ = false;
+    advance();
+    return;
+  }
+  if (id == grace_timer) {
+    finish(store::status::cancelled,
+           error{errc::cancelled, fmt::format("did not end within {} ms of its cancellation",
+                                              world_.options.cancel_grace.count())});
+    return;
+  }
+  auto* e = find(id);
+  if (e == nullptr)
+    return;
+  if (e->kind_ == journal::effect_kind::sleep)
+    make_ready(*e, std::string{"null"});
+  else
+    settle(*e, {}); // the far side has had its time: ask again
+  advance();
+}
+
+void invocation::on_child(child_reported& c) {
+  ++received_;
+  if (over_ || c.generation != generation_)
+    return;
+  auto* e = find(c.at);
+  if (e == nullptr || e->phase_ != phase::started)
+    return;
+  make_ready(*e, std::move(c.value));
+  advance();
+}
+
+void invocation::on_signal(signal_arrived& s) {
+  ++received_;
+  if (over_ || s.id <= last_signal_)
+    return; // seen already, in the journal
+  last_signal_ = s.id;
+  signals_.push_back({s.id, std::move(s.name), std::move(s.value)});
+  if (begun_)
+    advance();
+}
+
+void invocation::on_cancel(journal::cancel_reason reason) {
+  ++received_;
+  if (over_ || cancel_asked_)
+    return;
+  cancel_asked_ = true;
+  cancel_reason_ = reason;
+  if (!begun_ || !live_)
+    return; // go_live delivers it
+  deliver_cancel();
+  advance();
+}
+
+void invocation::on_resolution(const journal::resolved& r) {
+  ++received_;
+  if (over_ || !begun_ || !live_)
+    return; // it stands in the journal that is being loaded
+  auto* e = find(r.at);
+  if (e == nullptr || e->phase_ != phase::parked)
+    return;
+  apply_resolution(*e, r);
+  advance();
+}
+
+void invocation::on_passivation(bool go) {
+  if (over_)
+    return;
+  leaving_ = false;
+  if (!go) {
+    advance();
+    return;
+  }
+  over_ = true;
+  quit();
+}
+
+// -- the coroutine's life ------------------------------------------------------------------------
+
+void invocation::begin_generation(std::string_view input) {
+  agent_ = who_.cls->make();
+  root_ = std::make_unique<detail::branch>(*this, std::string{});
+  if (auto begun = agent_->begin(input, *root_); !begun) {
+    finish(store::status::failed, begun.error());
+    return;
+  }
+}
+
+void invocation::advance() {
+  if (over_ || !begun_)
+    return;
+  if (!live_ && root_->next) // the first step of a replay
+    detail::run_branch(root_.get());
+  do
+    run_coroutine();
+  while (!over_ && end_turn());
+}
+
+void invocation::run_coroutine() {
+  while (!over_) {
+    if (too_long_) {
+      finish(store::status::failed,
+             error{errc::output_too_large,
+                   fmt::format("a generation holds at most {} journal entries (entries_max); "
+                               "co_return continue_as(state) begins a new one",
+                               world_.options.entries_max)});
+      return;
+    }
+    if (halt_) {
+      pause(*halt_);
+      return;
+    }
+    if (root_->finished()) {
+      root_ended();
+      continue;
+    }
+    if (!live_) {
+      if (replay_ && !replay_->at_end())
+        replay_next();
+      else
+        go_live();
+      continue;
+    }
+    match_signals();
+    if (!deliver_ready())
+      return;
+  }
+}
+
+void invocation::replay_next() {
+  auto& next = replay_->peek();
+  if (std::holds_alternative<journal::cancel_delivered>(next)) {
+    cancelled_ = true;
+    replay_->advance();
+    return;
+  }
+  auto* done = std::get_if<journal::completion>(&next);
+  auto* e = done == nullptr ? nullptr : find(done->at);
+  if (e == nullptr) {
+    nondeterministic("nothing more");
+    return;
+  }
+  auto value = done->ok ? result<std::string>{std::move(done->value.text)}
+                        : result<std::string>{std::move(done->failure)};
+  replay_->advance();
+  deliver(*e, std::move(value));
+}
+
+bool invocation::deliver_ready() {
+  while (!ready_.empty()) {
+    auto item = std::move(ready_.front());
+    ready_.pop_front();
+    auto* e = find(item.id);
+    if (e == nullptr)
+      continue; // its branch lost a race meanwhile
+    record_completion(*e, item);
+    deliver(*e, std::move(item.value));
+    return true;
+  }
+  return false;
+}
+
+void invocation::deliver(effect_base& e, result<std::string> value) {
+  idle_since_ = {};
+  e.pending_ = false;
+  pending_.erase(e.id_);
+  e.outcome_ = std::move(value);
+  auto* b = e.on_;
+  b->next = b->leaf->self;
+  detail::run_branch(b);
+}
+
+void invocation::go_live() {
+  live_ = true;
+  auto past = std::move(replay_);
+  if (past) {
+    // What was in flight when the last life ended is begun again, in the order of its addresses.
+    std::vector<std::uint64_t> open;
+    for (auto& [id, e] : pending_)
+      if (e->phase_ == phase::replayed)
+        open.push_back(id);
+    for (auto id : open) {
+      auto* e = find(id);
+      if (e == nullptr || over_)
+        continue;
+      if (past->renewed(e->at())) {
+        e->run_ = run_;
+        e->repeated_ = false;
+      }
+      if (past->last_parked() && past->last_parked()->at == e->at()) {
+        e->phase_ = phase::parked;
+        if (past->resolution() && past->resolution()->at == e->at())
+          apply_resolution(*e, *past->resolution());
+      } else {
+        start_again(*e);
+      }
+    }
+    carried_ = std::move(past);
+  }
+  if (cancel_asked_ && !cancelled_ && !over_)
+    deliver_cancel();
+}
+
+void invocation::root_ended() {
+  agent_base::ending end;
+  try {
+    end = agent_->end();
+  } catch (const std::exception& e) {
+    die(e.what());
+    return;
+  } catch (...) {
+    die("an exception that is not a std::exception");
+    return;
+  }
+  if (end.continued && !cancelled_) {
+    next_generation(std::move(*end.continued));
+    return;
+  }
+  if (replay_ && !replay_->at_end()) {
+    nondeterministic("the end of run()");
+    return;
+  }
+  if (cancelled_) {
+    auto why = cancel_reason_ == journal::cancel_reason::deadline
+                 ? error{errc::deadline_exceeded, "the invocation's deadline has passed"}
+                 : error{errc::cancelled, fmt::format("cancelled ({})", to_string(cancel_reason_))};
+    finish(store::status::cancelled, end.value ? result<std::string>{std::move(why)}
+                                               : std::move(end.value));
+    return;
+  }
+  auto state = end.value ? store::status::completed : store::status::failed;
+  finish(state, std::move(end.value));
+}
+
+void invocation::next_generation(std::string state) {
+  if (replay_ && !replay_->at_end()) {
+    nondeterministic("continue_as");
+    return;
+  }
+  flush();
+  if (over_)
+    return;
+  auto saved = agent_->keeps_state() ? agent_->save_state() : std::string{};
+  drop_coroutine();
+  ++generation_;
+  entries_ = 0;
+  chain_length_ = 0;
+  carried_.reset();
+  journal::generation_began began;
+  began.state = keep(state);
+  began.patches = patches_;
+  out_.add(journal::entry{std::move(began)});
+  if (!saved.empty())
+    out_.add(journal::entry{journal::state_loaded{keep(saved)}});
+  for (const auto& s : signals_)
+    out_.add(journal::entry{
+      journal::signalled{s.id, s.name, keep(s.value), world_.env.clock.now()}});
+  // The first row holds the invocation itself and stays; the window is over the others.
+  if (generation_rows_.size() >= world_.options.generations_kept) {
+    auto keep_from = generation_rows_.size() + 1 - world_.options.generations_kept;
+    if (keep_from < generation_rows_.size())
+      extra().trim_before = generation_rows_[keep_from];
+    generation_rows_.erase(generation_rows_.begin(),
+                           generation_rows_.begin() + static_cast<long>(keep_from));
+  }
+  extra().changed = change_to(store::status::running);
+  flush();
+  if (over_)
+    return;
+  generation_rows_.push_back(last_lsn_);
+  live_ = false;
+  replay_.reset();
+  begin_generation(state);
+  if (!over_ && !saved.empty())
+    (void)agent_->load_state(saved); // written by this very class a moment ago
+  if (!over_)
+    detail::run_branch(root_.get());
+  live_ = true;
+  if (cancel_asked_ && !cancelled_ && !over_)
+    deliver_cancel();
+}
+
+void invocation::finish(store::status state, result<std::string> value) {
+  if (over_)
+    return;
+  bool keeps = state == store::status::completed && agent_ && agent_->keeps_state();
+  if (keeps)
+    extra().state = store::saved_state{who_.agent, who_.key, agent_->save_state()};
+  live_ = true; // what is abandoned now is noted
+  drop_coroutine();
+  journal::ended end;
+  end.ok = value.has_value();
+  if (end.ok)
+    end.value = keep(*value);
+  else
+    end.failure = value.error();
+  end.when = world_.env.clock.now();
+  out_.add(journal::entry{std::move(end)});
+  auto& u = extra();
+  u.invocation = who_.no;
+  u.row = out_.take(who_.no, run_, generation_);
+  u.changed = change_to(state);
+  over_ = true;
+  auto at = world_.log.append(std::move(u), world_.dispatcher, incarnation_, caf::local_actor::context());
+  event_line(level::info, "invocation.ended", nullptr,
+             std::string{value ? to_string(state) : to_string(value.error().code)});
+  if (at != 0)
+    send(world_.dispatcher, invocation_ended{who_.no, at, outcome{state, std::move(value)}});
+  quit();
+}
+
+void invocation::die(std::string what) {
+  auto where = last_at_;
+  auto count = 1U + static_cast<std::uint32_t>(
+                      std::count_if(deaths_.begin(), deaths_.end(),
+                                    [&](const journal::died& d) { return d.at == where; }));
+  out_.add(journal::entry{journal::died{where, what, world_.env.clock.now()}});
+  bool enough = count >= world_.options.deaths_max;
+  if (enough)
+    extra().changed = change_to(store::status::quarantined);
+  tearing_down_ = true;
+  flush();
+  if (over_)
+    return;
+  event_line(level::error, enough ? "invocation.quarantined" : "invocation.died", nullptr,
+             "internal", {{"what", to_json(what)}, {"at", to_json(to_string(where))}});
+  over_ = true;
+  drop_coroutine();
+  if (enough)
+    send(world_.dispatcher,
+         invocation_stopped{who_.no, store::status::quarantined, error{errc::internal, what}});
+  else
+    send(world_.dispatcher, invocation_died{who_.no, count, std::move(what)});
+  quit();
+}
+
+void invocation::pause(error why) {
+  if (over_)
+    return;
+  out_ = {}; // nothing that came after the mismatch may stand in the journal
+  extra_.reset();
+  record_note("paused", to_json(to_string(why)));
+  extra().changed = change_to(store::status::paused);
+  tearing_down_ = true;
+  flush();
+  if (over_)
+    return;
+  event_line(level::error, "invocation.paused", nullptr, std::string{to_string(why.code)},
+             {{"why", to_json(why.message)}});
+  over_ = true;
+  drop_coroutine();
+  send(world_.dispatcher, invocation_stopped{who_.no, store::status::paused, std::move(why)});
+  quit();
+}
+
+bool invocation::end_turn() {
+  auto now = world_.env.clock.now();
+  auto limit = world_.options.passivate_after;
+  bool quiet = live_ && ready_.empty() && gated_.empty() && all_passive();
+  bool long_wait = quiet && limit.count() > 0 && next_wake() - now > limit;
+  // A wait whose length is known is written down with the command that begins it; the actor goes
+  // as soon as that is durable.
+  if (long_wait && next_wake() != never && !suspended_ && !out_.empty())
+    mark_suspended();
+  else if (!quiet && (suspended_ || stale_status_) && !out_.empty()) {
+    suspended_ = stale_status_ = false;
+    extra().changed = change_to(store::status::running);
+  }
+  flush();
+  if (over_)
+    return false;
+  auto begin = std::exchange(starting_, {});
+  for (auto id : begin)
+    if (auto* e = find(id))
+      start(*e);
+  match_signals();
+  if (!ready_.empty())
+    return true;
+  if (long_wait && !leaving_)
+    leave_or_wait(now);
+  return false;
+}
+
+void invocation::mark_suspended() {
+  bool waits_for_a_person = std::any_of(pending_.begin(), pending_.end(), [](const auto& p) {
+    return p.second->phase_ == phase::parked;
+  });
+  suspended_ = true;
+  stale_status_ = false;
+  tell_me_ = true;
+  extra().changed = change_to(
+    waits_for_a_person ? store::status::parked : store::status::suspended, next_wake());
+}
+
+void invocation::leave_or_wait(utc_time now) {
+  auto limit = world_.options.passivate_after;
+  if (suspended_ && durable_ >= last_lsn_) {
+    leaving_ = true;
+    send(world_.dispatcher, passivate_me{who_.no, received_, next_wake()});
+  } else if (!suspended_ && !idle_armed_) {
+    if (idle_since_ == utc_time{})
+      idle_since_ = now;
+    if (now - idle_since_ >= limit) {
+      mark_suspended();
+      flush();
+      return;
+    }
+    idle_armed_ = true;
+    timers_armed_ = true;
+    send(world_.timer,
+         arm_timer{caf::actor_cast<caf::actor>(this), idle_timer, idle_since_ + limit});
+  }
+}
+
+void invocation::drop_coroutine() noexcept {
+  // The order matters: frames lie on the branch, and refer to what the agent holds.
+  root_.reset();
+  agent_.reset();
+  pending_.clear();
+  ready_.clear();
+  gated_.clear();
+  starting_.clear();
+}
+
+// -- the journal's side --------------------------------------------------------------------------
+
+store::unit& invocation::extra() {
+  if (!extra_)
+    extra_ = std::make_unique<store::unit>();
+  return *extra_;
+}
+
+void invocation::flush() {
+  if (out_.empty() && !extra_)
+    return;
+  store::unit u;
+  if (extra_)
+    u = std::move(*std::exchange(extra_, nullptr));
+  u.invocation = who_.no;
+  if (!out_.empty())
+    u.row = out_.take(who_.no, run_, generation_);
+  bool gates = false;
+  for (auto id : gated_)
+    if (auto* e = find(id); e != nullptr && e->gate_ == 0)
+      gates = true;
+  bool tell = gates || std::exchange(tell_me_, false) || emitted_;
+  auto at = world_.log.append(std::move(u),
+                              tell ? caf::actor_cast<caf::actor>(this) : caf::actor{},
+                              incarnation_, caf::local_actor::context());
+  if (at == 0) {
+    // The commit of something that this invocation stands on has failed: it begins again from
+    // what is durable, with a new actor.
+    over_ = true;
+    tearing_down_ = true;
+    drop_coroutine();
+    quit();
+    return;
+  }
+  last_lsn_ = at;
+  for (auto id : gated_)
+    if (auto* e = find(id); e != nullptr && e->gate_ == 0)
+      e->gate_ = at;
+}
+
+void invocation::count_entry() {
+  ++entries_;
+  const auto& o = world_.options;
+  if (entries_ > o.entries_warn && !std::exchange(warned_, true))
+    event_line(level::warning, "journal.generation_long", nullptr, {},
+               {{"entries", std::to_string(entries_)}});
+  if (entries_ > o.entries_max && !halt_)
+    too_long_ = true;
+}
+
+void invocation::record(const journal::command& c) {
+  out_.add(c);
+  count_entry();
+}
+
+void invocation::record_completion(const effect_base& e, const ready_item& r) {
+  journal::completion c;
+  c.at = e.at();
+  c.ok = r.value.has_value();
+  if (c.ok)
+    c.value = keep(*r.value);
+  else
+    c.failure = r.value.error();
+  c.when = world_.env.clock.now();
+  c.signal = r.signal;
+  out_.add(c);
+  count_entry();
+}
+
+void invocation::record_note(std::string name, std::string detail) {
+  out_.add(journal::entry{
+    journal::note{std::move(name), keep(std::move(detail)), world_.env.clock.now()}});
+}
+
+journal::payload invocation::keep(std::string text) {
+  journal::payload p;
+  if (text.size() <= world_.options.inline_max) {
+    p.text = std::move(text);
+    return p;
+  }
+  p.stored = true;
+  p.hash = sha256(text);
+  extra().blobs.push_back({p.hash, std::move(text), false});
+  extra().references.push_back(p.hash);
+  return p;
+}
+
+journal::payload invocation::keep_chain(const std::vector<std::string>& items) {
+  // Each node names the node before it, so that a conversation of n turns stores n items and n
+  // nodes, although each turn sends all of it.
+  digest node{};
+  std::string bytes;
+  std::vector<store::blob> fresh;
+  std::uint32_t i = 0;
+  for (const auto& item : items) {
+    auto content = sha256(item);
+    bytes.assign(reinterpret_cast<const char*>(node.bytes.data()), node.bytes.size());
+    bytes.append(reinterpret_cast<const char*>(content.bytes.data()), content.bytes.size());
+    node = sha256(bytes);
+    fresh.push_back({content, item, false});
+    fresh.push_back({node, bytes, true});
+    if (++i == chain_length_ && node == chain_head_)
+      fresh.clear(); // up to here it is what the last call sent
+  }
+  chain_length_ = i;
+  chain_head_ = node;
+  auto& u = extra();
+  for (auto& b : fresh)
+    u.blobs.push_back(std::move(b));
+  u.references.push_back(node);
+  journal::payload p;
+  p.stored = true;
+  p.hash = node;
+  return p;
+}
+
+store::change invocation::change_to(store::status s, utc_time wake_at) const {
+  return {s, wake_at, world_.env.clock.now(), run_, generation_};
+}
+
+effect_base* invocation::find(std::uint64_t id) noexcept {
+  auto i = pending_.find(id);
+  return i == pending_.end() ? nullptr : i->second;
+}
+
+effect_base* invocation::find(const journal::address& at) noexcept {
+  for (auto& [_, e] : pending_)
+    if (e->seq_ == at.seq && e->on_->path() == at.path)
+      return e;
+  return nullptr;
+}
+
+void invocation::event_line(level l, std::string_view name, const effect_base* e,
+                            std::string result,
+                            std::vector<std::pair<std::string, std::string>> fields) const {
+  event line;
+  line.lvl = l;
+  line.name = name;
+  line.invocation = who_.id;
+  line.agent = who_.agent;
+  if (e != nullptr) {
+    line.service = service_of(*e);
+    fields.emplace_back("at", to_json(to_string(e->at())));
+  }
+  line.result = std::move(result);
+  line.fields = std::move(fields);
+  world_.env.events.write(line);
+}
+
+} // namespace troupe

@@ -1,0 +1,562 @@
+// The effects of an invocation: how each kind is issued, carried out, settled and cancelled.
+#include "runtime/core/invocation.hpp"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <array>
+#include <charconv>
+#include <map>
+
+namespace troupe {
+namespace {
+
+using journal::effect_kind;
+
+bool is_local(effect_kind k) {
+  return k == effect_kind::now || k == effect_kind::random || k == effect_kind::uuid
+         || k == effect_kind::emit;
+}
+
+bool is_call(effect_kind k) {
+  return k == effect_kind::tool || k == effect_kind::model;
+}
+
+// What the argument hash is taken of; empty where arguments are not compared.
+std::string arguments_of(const effect_base& e) {
+  std::string all;
+  switch (e.kind()) {
+    case effect_kind::tool:
+    case effect_kind::invoke:
+    case effect_kind::send:
+      return e.body();
+    case effect_kind::model:
+      for (const auto& item : e.items())
+        all += item;
+      return all + e.body();
+    default:
+      return all;
+  }
+}
+
+std::uint64_t hash_of(const effect_base& e) {
+  auto text = arguments_of(e);
+  return text.empty() ? 0 : short_hash(text);
+}
+
+std::int64_t number_in(std::string_view text) {
+  std::int64_t v = 0;
+  std::from_chars(text.data(), text.data() + text.size(), v);
+  return v;
+}
+
+// `{"messages":[...],...}`
+std::string request_body(const effect_base& e) {
+  if (e.kind() != effect_kind::model)
+    return e.body();
+  std::string body = R"({"messages":[)";
+  for (const auto& item : e.items()) {
+    body += item;
+    body += ',';
+  }
+  if (body.back() == ',')
+    body.pop_back();
+  body += ']';
+  body += e.body();
+  body += '}';
+  return body;
+}
+
+} // namespace
+
+// -- issue ---------------------------------------------------------------------------------------
+
+bool invocation::issue(effect_base& e) {
+  if (halt_ || over_)
+    return false; // the coroutine is not resumed again
+  if (e.kind_ == effect_kind::patched)
+    return issue_patched(e);
+  e.seq_ = e.on_->take_seq();
+  last_at_ = e.at();
+  if (is_local(e.kind_))
+    return issue_local(e);
+  if (replay_ && !replay_->at_end())
+    return issue_replayed(e);
+  return issue_live(e);
+}
+
+bool invocation::issue_patched(effect_base& e) {
+  auto answer = [&](bool yes) {
+    e.outcome_ = std::string{yes ? "true" : "false"};
+    return true;
+  };
+  for (const auto& [id, yes] : patches_)
+    if (id == e.name_)
+      return answer(yes);
+  bool yes = true;
+  if (replay_ && !replay_->at_end()) {
+    auto* l = std::get_if<journal::local>(&replay_->peek());
+    yes = l != nullptr && l->kind == effect_kind::patched && l->at.path == e.on_->path()
+          && l->value.text == e.name_;
+    if (yes)
+      replay_->advance();
+  } else {
+    journal::local l;
+    l.at = {e.on_->path(), e.on_->seq()};
+    l.kind = effect_kind::patched;
+    l.value.text = e.name_;
+    out_.add(journal::entry{std::move(l)});
+    count_entry();
+  }
+  patches_.emplace_back(e.name_, yes);
+  return answer(yes);
+}
+
+bool invocation::issue_local(effect_base& e) {
+  if (replay_ && !replay_->at_end()) {
+    auto* l = std::get_if<journal::local>(&replay_->peek());
+    if (l == nullptr || l->kind != e.kind_ || l->at != e.at()) {
+      nondeterministic(fmt::format("{} at {}", to_string(e.kind_), to_string(e.at())));
+      return false;
+    }
+    e.outcome_ = std::move(l->value.text);
+    replay_->advance();
+    return true;
+  }
+  auto value = produce(e);
+  journal::local l;
+  l.at = e.at();
+  l.kind = e.kind_;
+  l.value = keep(value);
+  out_.add(journal::entry{std::move(l)});
+  count_entry();
+  emitted_ = emitted_ || e.kind_ == effect_kind::emit;
+  e.outcome_ = std::move(value);
+  return true;
+}
+
+std::string invocation::produce(const effect_base& e) {
+  switch (e.kind_) {
+    case effect_kind::now:
+      return std::to_string(world_.env.clock.now().time_since_epoch().count());
+    case effect_kind::random:
+      return std::to_string(world_.env.random.next());
+    case effect_kind::uuid: {
+      auto a = world_.env.random.next();
+      auto b = world_.env.random.next();
+      return fmt::format("\"{:08x}-{:04x}-4{:03x}-{:04x}-{:012x}\"", a >> 32U,
+                         (a >> 16U) & 0xFFFFU, a & 0xFFFU, 0x8000U | (b >> 48U & 0x3FFFU),
+                         b & 0xFFFFFFFFFFFFU);
+    }
+    default:
+      return e.body_;
+  }
+}
+
+bool invocation::issue_replayed(effect_base& e) {
+  auto asked = [&] {
+    return fmt::format("{} \"{}\" at {}", to_string(e.kind_), e.name_, to_string(e.at()));
+  };
+  auto* c = std::get_if<journal::command>(&replay_->peek());
+  if (c == nullptr || c->at != e.at() || c->kind != e.kind_ || c->name != e.name_) {
+    nondeterministic(asked());
+    return false;
+  }
+  if (c->arguments != hash_of(e) || c->key != e.key_) {
+    if (c->cls == effect_class::idempotent || c->cls == effect_class::at_most_once) {
+      nondeterministic(asked() + " with other arguments");
+      return false;
+    }
+    event_line(level::warning, "journal.drift", &e, {});
+    record_note("drift", to_json(asked()));
+  }
+  e.cls_ = c->cls;
+  e.when_ = c->sent;
+  e.run_ = replay_->peek_run();
+  e.repeated_ = true;
+  e.sent_ = true;
+  e.phase_ = phase::replayed;
+  replay_->advance();
+  e.id_ = next_id_++;
+  e.pending_ = true;
+  pending_.emplace_hint(pending_.end(), e.id_, &e);
+  return false;
+}
+
+bool invocation::issue_live(effect_base& e) {
+  auto now = world_.env.clock.now();
+  e.run_ = run_;
+  e.when_ = now;
+  if (e.kind_ == effect_kind::sleep) {
+    auto us = number_in(std::string_view{e.body_}.substr(1));
+    e.when_ = e.body_.front() == '+' ? now + std::chrono::microseconds{us}
+                                     : utc_time{std::chrono::microseconds{us}};
+  } else if (e.kind_ == effect_kind::tool) {
+    if (auto service = world_.env.services.find(service_of(e)))
+      e.cls_ = service->info.cls;
+  } else if (e.kind_ == effect_kind::model) {
+    e.cls_ = effect_class::read;
+  }
+  journal::command c;
+  c.at = e.at();
+  c.kind = e.kind_;
+  c.cls = e.cls_;
+  c.name = e.name_;
+  c.arguments = hash_of(e);
+  c.key = e.key_;
+  c.sent = e.when_;
+  if (e.kind_ == effect_kind::model)
+    c.detail = keep_chain(e.items_);
+  else if (e.kind_ == effect_kind::tool || e.kind_ == effect_kind::invoke
+           || e.kind_ == effect_kind::send)
+    c.detail = keep(e.body_);
+  record(c);
+  e.id_ = next_id_++;
+  e.pending_ = true;
+  pending_.emplace_hint(pending_.end(), e.id_, &e);
+  if (carried_)
+    if (const auto* got = carried_->carried(c)) {
+      make_ready(e, std::string{got->value.text});
+      return false;
+    }
+  bool output = is_call(e.kind_) || e.kind_ == effect_kind::run;
+  if (output && e.cls_ != effect_class::pure) {
+    e.phase_ = phase::gated;
+    gated_.push_back(e.id_);
+  } else {
+    starting_.push_back(e.id_);
+  }
+  return false;
+}
+
+void invocation::nondeterministic(std::string asked) {
+  if (halt_)
+    return;
+  auto holds = std::string{"its end"};
+  if (replay_ && !replay_->at_end()) {
+    auto& next = replay_->peek();
+    holds = name_of(next);
+    if (auto* c = std::get_if<journal::command>(&next))
+      holds = fmt::format("{} \"{}\" at {}", to_string(c->kind), c->name, to_string(c->at));
+    else if (auto* l = std::get_if<journal::local>(&next))
+      holds = fmt::format("{} at {}", to_string(l->kind), to_string(l->at));
+    else if (auto* d = std::get_if<journal::completion>(&next))
+      holds = fmt::format("the completion of {}", to_string(d->at));
+  }
+  halt_ = std::make_unique<error>(
+    error{errc::nondeterministic,
+          fmt::format("the code asks for {}, the journal holds {}", asked, holds)});
+}
+
+// -- carrying out --------------------------------------------------------------------------------
+
+void invocation::start(effect_base& e) {
+  e.phase_ = phase::started;
+  switch (e.kind_) {
+    case effect_kind::tool:
+    case effect_kind::model:
+      start_call(e);
+      break;
+    case effect_kind::run:
+      start_run(e);
+      break;
+    case effect_kind::invoke:
+    case effect_kind::send:
+      start_child(e);
+      break;
+    case effect_kind::sleep:
+      timers_armed_ = true;
+      // A passivated invocation is woken by the dispatcher; until then this one keeps the time.
+      send(world_.timer, arm_timer{caf::actor_cast<caf::actor>(this), e.id_, e.when_});
+      break;
+    default: // signal: matched when one comes
+      break;
+  }
+}
+
+void invocation::start_run(effect_base& e) {
+  e.sent_ = true;
+  auto id = e.id_;
+  result<std::string> value;
+  try {
+    value = e.perform(*this);
+  } catch (const std::exception& thrown) {
+    last_at_ = e.at();
+    die(fmt::format("run \"{}\": {}", e.name_, thrown.what()));
+    return;
+  }
+  if (auto* still = find(id))
+    make_ready(*still, std::move(value));
+}
+
+void invocation::start_call(effect_base& e) {
+  auto name = service_of(e);
+  auto service = world_.env.services.find(name);
+  if (!service) {
+    make_ready(e, error{errc::not_found, fmt::format("no {} in this topology", name)});
+    return;
+  }
+  auto now = world_.env.clock.now();
+  call_request r;
+  r.id = world_.env.random.next();
+  r.service = std::move(name);
+  r.body = request_body(e);
+  r.key = key_of(e);
+  r.cls = e.cls_;
+  r.deadline = std::min(who_.deadline, utc_time{now + service->info.total_timeout});
+  r.invocation = who_.id;
+  r.agent = who_.agent;
+  e.call_ = r.id;
+  e.sent_ = true;
+  // The service keeps the deadline; this is for one that has gone without a word.
+  auto patience = service->info.total_timeout + std::chrono::seconds{5};
+  auto id = e.id_;
+  request(service->handle, patience, std::move(r))
+    .then([this, id](call_reply& reply) { on_reply(id, reply); },
+          [this, id](const caf::error& why) {
+            call_reply reply;
+            reply.outcome = error{errc::unavailable, "its actor is down", certainty::unknown};
+            if (why == caf::sec::request_timeout)
+              reply.outcome = error{errc::timed_out, "no answer from its actor",
+                                    certainty::unknown};
+            on_reply(id, reply);
+          });
+}
+
+void invocation::start_child(effect_base& e) {
+  child_requested c;
+  c.parent = who_.no;
+  c.at = e.at();
+  c.run = e.run_;
+  c.generation = generation_;
+  c.agent = e.name_;
+  c.input = e.body_;
+  c.key = key_of(e);
+  c.deadline = who_.deadline;
+  c.waits = e.kind_ == effect_kind::invoke;
+  c.fresh = !e.repeated_;
+  e.sent_ = true;
+  send(world_.dispatcher, std::move(c));
+}
+
+// After a restart: the command is in the journal, the completion is not.
+void invocation::start_again(effect_base& e) {
+  if (!e.repeated_ && e.kind_ != effect_kind::sleep) { // a retry runs it anew
+    start(e);
+    return;
+  }
+  auto now = world_.env.clock.now();
+  if (e.kind_ == effect_kind::run && e.cls_ == effect_class::at_most_once) {
+    park(e, "the process ended while it ran, and a run step cannot be reconciled");
+    return;
+  }
+  if (!is_call(e.kind_)) {
+    start(e);
+    return;
+  }
+  auto cls = e.cls_;
+  if (cls == effect_class::idempotent)
+    if (auto service = world_.env.services.find(service_of(e));
+        service && now - e.when_ > service->info.key_ttl)
+      cls = effect_class::at_most_once;
+  if (repeatable(cls))
+    start(e);
+  else
+    settle(e, "the process ended while the call was in flight");
+}
+
+void invocation::on_reply(std::uint64_t id, call_reply& r) {
+  auto* e = find(id);
+  if (over_)
+    return;
+  if (e == nullptr || e->phase_ == phase::ready) {
+    // A loser's answer: known to people, not to the coroutine.
+    record_note("late_result", r.outcome ? *r.outcome : to_json(to_string(r.outcome.error())));
+    flush();
+    return;
+  }
+  e->call_ = 0;
+  bool doubtful = !r.outcome && r.outcome.error().outcome == certainty::unknown;
+  if (doubtful && e->cls_ == effect_class::at_most_once)
+    settle(*e, to_string(r.outcome.error()));
+  else
+    make_ready(*e, std::move(r.outcome));
+  advance();
+}
+
+// -- unknown outcomes ----------------------------------------------------------------------------
+
+void invocation::settle(effect_base& e, std::string_view why) {
+  auto service = world_.env.services.find(service_of(e));
+  if (!service || !service->info.reconciles) {
+    park(e, fmt::format("{}; the tool declares no reconcile", why));
+    return;
+  }
+  e.phase_ = phase::settling;
+  reconcile_request r;
+  r.service = service_of(e);
+  r.key = key_of(e);
+  r.body = request_body(e);
+  r.first_sent = e.when_;
+  r.invocation = who_.id;
+  auto id = e.id_;
+  request(service->handle, service->info.total_timeout + std::chrono::seconds{5}, std::move(r))
+    .then([this, id](const reconcile_reply& reply) { on_reconciled(id, reply); },
+          [this, id](const caf::error&) {
+            on_reconciled(id, {reconcile_state::unknown, "reconcile did not answer"});
+          });
+}
+
+void invocation::on_reconciled(std::uint64_t id, const reconcile_reply& r) {
+  auto* e = find(id);
+  if (over_ || e == nullptr || e->phase_ != phase::settling)
+    return;
+  event_line(level::warning, "effect.reconciled", e,
+             r.state == reconcile_state::done       ? "done"
+             : r.state == reconcile_state::not_done ? "not_done"
+                                                    : "unknown");
+  if (r.state == reconcile_state::done) {
+    make_ready(*e, r.body);
+  } else if (r.state == reconcile_state::unknown) {
+    park(*e, fmt::format("its outcome is unknown, and reconcile says: {}", r.body));
+  } else {
+    // "Not done" may only mean "not yet": it counts once nothing can be in flight any more.
+    auto service = world_.env.services.find(service_of(*e));
+    auto flight = service ? service->info.total_timeout : std::chrono::milliseconds{30'000};
+    auto landed = e->when_ + flight;
+    if (world_.env.clock.now() < landed) {
+      timers_armed_ = true;
+      send(world_.timer, arm_timer{caf::actor_cast<caf::actor>(this), e->id_, landed});
+    } else if (e->rounds_++ < world_.options.reissues_max) {
+      e->when_ = world_.env.clock.now();
+      start(*e);
+    } else {
+      make_ready(*e, error{errc::unavailable, "it did not happen, in several attempts"});
+    }
+  }
+  advance();
+}
+
+void invocation::park(effect_base& e, std::string why) {
+  e.phase_ = phase::parked;
+  out_.add(journal::entry{journal::parked{e.at(), why, world_.env.clock.now()}});
+  event_line(level::warning, "invocation.parked", &e, "outcome_unknown",
+             {{"why", to_json(why)}});
+  mark_suspended();
+}
+
+void invocation::apply_resolution(effect_base& e, const journal::resolved& r) {
+  stale_status_ = true;
+  suspended_ = false;
+  switch (r.decision) {
+    case journal::verdict::done:
+      make_ready(e, r.value.text);
+      break;
+    case journal::verdict::not_done:
+      e.when_ = world_.env.clock.now();
+      start(e);
+      break;
+    case journal::verdict::abort:
+      finish(store::status::failed,
+             error{errc::outcome_unknown,
+                   fmt::format("aborted: nobody knows whether {} happened", to_string(e.at()))});
+      break;
+  }
+}
+
+// -- signals, cancellation -----------------------------------------------------------------------
+
+void invocation::match_signals() {
+  if (signals_.empty())
+    return;
+  for (auto& [id, e] : pending_) {
+    if (e->kind_ != effect_kind::signal || e->phase_ == phase::ready)
+      continue;
+    auto s = std::find_if(signals_.begin(), signals_.end(),
+                          [&](const auto& w) { return w.name == e->name_; });
+    if (s == signals_.end())
+      continue;
+    make_ready(*e, std::move(s->value), s->id);
+    signals_.erase(s);
+  }
+}
+
+void invocation::deliver_cancel() {
+  cancelled_ = true;
+  out_.add(journal::entry{journal::cancel_delivered{}});
+  count_entry();
+  timers_armed_ = true;
+  send(world_.timer, arm_timer{caf::actor_cast<caf::actor>(this), grace_timer,
+                               world_.env.clock.now() + world_.options.cancel_grace});
+  // In the order of addresses, so that it does not depend on which was issued when.
+  std::map<journal::address, effect_base*> all;
+  for (auto& [_, e] : pending_)
+    all.emplace(e->at(), e);
+  for (auto& [_, e] : all) {
+    if (e->phase_ == phase::ready)
+      continue;
+    bool maybe = is_call(e->kind_) && e->sent_ && e->cls_ >= effect_class::idempotent;
+    cancel_in_flight(*e);
+    auto why = error{cancel_reason_ == journal::cancel_reason::deadline ? errc::deadline_exceeded
+                                                                       : errc::cancelled,
+                     std::string{to_string(cancel_reason_)},
+                     maybe ? certainty::unknown : certainty::definite};
+    make_ready(*e, std::move(why));
+  }
+}
+
+void invocation::cancel_in_flight(effect_base& e) noexcept {
+  if (e.call_ == 0)
+    return;
+  if (auto service = world_.env.services.find(service_of(e)))
+    send(service->handle, call_cancel{std::exchange(e.call_, 0)});
+  if (e.cls_ >= effect_class::idempotent)
+    record_note("may_have_happened", to_json(key_of(e)));
+}
+
+void invocation::abandon(effect_base& e) noexcept {
+  e.pending_ = false;
+  pending_.erase(e.id_);
+  if (!tearing_down_)
+    cancel_in_flight(e);
+}
+
+void invocation::make_ready(effect_base& e, result<std::string> value, std::uint64_t signal) {
+  e.phase_ = phase::ready;
+  ready_.push_back({e.id_, std::move(value), signal});
+}
+
+// -- observers -----------------------------------------------------------------------------------
+
+std::string invocation::service_of(const effect_base& e) const {
+  return std::string{e.kind_ == effect_kind::tool    ? "tool:"
+                     : e.kind_ == effect_kind::model ? "llm:"
+                                                     : ""}
+         + e.name_;
+}
+
+std::string invocation::key_of(const effect_base& e) const {
+  return e.key_.empty() ? effect_key(who_.id, e.run_, generation_, e.at()) : e.key_;
+}
+
+bool invocation::all_passive() const {
+  if (pending_.empty())
+    return false;
+  return std::all_of(pending_.begin(), pending_.end(), [](const auto& p) {
+    const auto& e = *p.second;
+    return e.phase_ == phase::parked
+           || (e.phase_ == phase::started
+               && (e.kind_ == effect_kind::sleep || e.kind_ == effect_kind::signal
+                   || e.kind_ == effect_kind::invoke));
+  });
+}
+
+utc_time invocation::next_wake() const {
+  auto first = never;
+  for (const auto& [_, e] : pending_)
+    if (e->kind_ == effect_kind::sleep)
+      first = std::min(first, e->when_);
+  return first;
+}
+
+} // namespace troupe

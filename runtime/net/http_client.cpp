@@ -1,0 +1,261 @@
+#include "runtime/net/http_client.hpp"
+
+#include "runtime/net/curl_transfer.hpp"
+
+#include <fmt/format.h>
+
+#include <atomic>
+#include <map>
+#include <mutex>
+#include <stdexcept>
+#include <thread>
+#include <unordered_set>
+#include <vector>
+
+namespace troupe::net {
+namespace {
+
+using detail::easy_handle;
+using detail::transfer;
+
+/// Handles kept to save libcurl's set-up of some microseconds.
+constexpr std::size_t spare_handles_max = 64;
+
+/// Upper bound of one wait; a wake-up ends it earlier.
+constexpr int poll_ms = 1'000;
+
+void init_curl() {
+  static const CURLcode once = curl_global_init(CURL_GLOBAL_DEFAULT);
+  if (once != CURLE_OK)
+    throw std::runtime_error("libcurl cannot be initialised");
+}
+
+struct multi_deleter {
+  void operator()(CURLM* multi) const noexcept { curl_multi_cleanup(multi); }
+};
+
+} // namespace
+
+/// The client's thread and what it shares with callers. Kept alive by both, so that the client may
+/// be destroyed inside a callback.
+class http_client::loop {
+public:
+  explicit loop(http_client_options options) : options_(std::move(options)) {
+    init_curl();
+    multi_.reset(curl_multi_init());
+    if (!multi_)
+      throw std::bad_alloc{};
+    auto keep = static_cast<long>(options_.idle_connections_max);
+    curl_multi_setopt(multi_.get(), CURLMOPT_MAXCONNECTS, keep);
+    auto per_host = static_cast<long>(options_.connections_per_host_max);
+    curl_multi_setopt(multi_.get(), CURLMOPT_MAX_HOST_CONNECTIONS, per_host);
+  }
+
+  static void start(const std::shared_ptr<loop>& self) {
+    self->thread_ = std::thread{[self] { self->run(); }};
+  }
+
+  request_id send(http_request request, http_done done) {
+    auto id = next_id_.fetch_add(1, std::memory_order_relaxed);
+    auto next = std::make_unique<transfer>(id, std::move(request), std::move(done));
+    std::lock_guard lock{mutex_};
+    auto reason = stopping_ ? errc::shutting_down
+                  : open_.size() >= options_.in_flight_max ? errc::overloaded
+                                                           : errc::none;
+    if (reason == errc::none)
+      open_.insert(id);
+    push(command{std::move(next), 0, reason});
+    return id;
+  }
+
+  void cancel(request_id id) {
+    std::lock_guard lock{mutex_};
+    if (open_.contains(id))
+      push(command{nullptr, id, errc::cancelled});
+  }
+
+  void stop() {
+    {
+      std::lock_guard lock{mutex_};
+      stopping_ = true;
+      curl_multi_wakeup(multi_.get());
+    }
+    if (thread_.get_id() == std::this_thread::get_id())
+      thread_.detach();
+    else
+      thread_.join();
+  }
+
+  std::size_t in_flight() const {
+    std::lock_guard lock{mutex_};
+    return open_.size();
+  }
+
+private:
+  /// A request to start (`reason` none), to refuse, or the id of one to cancel.
+  struct command {
+    std::unique_ptr<transfer> request;
+    request_id id;
+    errc reason;
+  };
+
+  /// Under the lock. The thread is woken once for all that it has not taken yet.
+  void push(command next) {
+    inbox_.push_back(std::move(next));
+    if (inbox_.size() == 1)
+      curl_multi_wakeup(multi_.get());
+  }
+
+  void run() {
+    while (take_commands()) {
+      int running = 0;
+      curl_multi_perform(multi_.get(), &running);
+      if (finish_done())
+        continue; // a callback may have sent the next request: do not sleep on it
+      curl_multi_poll(multi_.get(), nullptr, 0, poll_ms, nullptr);
+    }
+  }
+
+  /// False when the client has ended and nobody waits any more.
+  bool take_commands() {
+    std::vector<command> taken;
+    bool stopping = false;
+    {
+      std::lock_guard lock{mutex_};
+      taken.swap(inbox_);
+      stopping = stopping_;
+    }
+    for (auto& c : taken) {
+      if (!c.request)
+        end(c.id, c.reason);
+      else if (c.reason != errc::none)
+        refuse(*c.request, c.reason);
+      else
+        begin(std::move(c.request));
+    }
+    if (!stopping)
+      return true;
+    while (!live_.empty())
+      end(live_.begin()->first, errc::shutting_down);
+    return !taken.empty(); // the callbacks may have sent more
+  }
+
+  void refuse(transfer& t, errc reason) {
+    if (reason == errc::overloaded)
+      t.finish(error{reason, fmt::format("{} HTTP requests are open already (in_flight_max)",
+                                         options_.in_flight_max)});
+    else
+      t.finish(error{reason, "the HTTP client ends"});
+  }
+
+  void begin(std::unique_ptr<transfer> t) {
+    auto easy = take_easy();
+    if (auto ready = t->prepare(std::move(easy), options_); !ready)
+      return close(std::move(t), std::move(ready).error());
+    auto code = curl_multi_add_handle(multi_.get(), t->easy());
+    if (code != CURLM_OK)
+      return close(std::move(t), error{errc::internal, curl_multi_strerror(code)});
+    auto id = t->id();
+    live_.emplace(id, std::move(t));
+  }
+
+  /// Ends a request before its time; closes its connection.
+  void end(request_id id, errc reason) {
+    auto found = live_.find(id);
+    if (found == live_.end())
+      return;
+    auto t = std::move(found->second);
+    live_.erase(found);
+    curl_multi_remove_handle(multi_.get(), t->easy());
+    error why{reason, reason == errc::cancelled ? "the request was cancelled"
+                                                : "the HTTP client ends"};
+    if (t->sent())
+      why.outcome = certainty::unknown;
+    close(std::move(t), std::move(why));
+  }
+
+  bool finish_done() {
+    bool any = false;
+    int left = 0;
+    while (auto* message = curl_multi_info_read(multi_.get(), &left)) {
+      if (message->msg != CURLMSG_DONE)
+        continue;
+      auto code = message->data.result;
+      transfer* which = nullptr;
+      curl_easy_getinfo(message->easy_handle, CURLINFO_PRIVATE, &which);
+      auto found = live_.find(which->id());
+      auto t = std::move(found->second);
+      live_.erase(found);
+      curl_multi_remove_handle(multi_.get(), t->easy());
+      auto outcome = t->outcome(code);
+      close(std::move(t), std::move(outcome));
+      any = true;
+    }
+    return any;
+  }
+
+  void close(std::unique_ptr<transfer> t, http_response_or_error outcome) {
+    keep_easy(t->release_easy());
+    {
+      std::lock_guard lock{mutex_};
+      open_.erase(t->id());
+    }
+    t->finish(std::move(outcome));
+  }
+
+  easy_handle take_easy() {
+    if (spare_.empty()) {
+      easy_handle fresh{curl_easy_init()};
+      if (!fresh)
+        throw std::bad_alloc{};
+      return fresh;
+    }
+    auto easy = std::move(spare_.back());
+    spare_.pop_back();
+    return easy;
+  }
+
+  void keep_easy(easy_handle easy) {
+    if (spare_.size() >= spare_handles_max)
+      return;
+    curl_easy_reset(easy.get());
+    spare_.push_back(std::move(easy));
+  }
+
+  const http_client_options options_;
+  std::unique_ptr<CURLM, multi_deleter> multi_;
+  std::atomic<request_id> next_id_{1};
+
+  mutable std::mutex mutex_;
+  std::vector<command> inbox_;
+  std::unordered_set<request_id> open_; ///< accepted, and `done` not called yet
+  bool stopping_ = false;
+
+  // The thread's own. Handles go before the multi handle.
+  std::vector<easy_handle> spare_;
+  std::map<request_id, std::unique_ptr<transfer>> live_;
+  std::thread thread_;
+};
+
+http_client::http_client(http_client_options options)
+  : loop_(std::make_shared<loop>(std::move(options))) {
+  loop::start(loop_);
+}
+
+http_client::~http_client() {
+  loop_->stop();
+}
+
+request_id http_client::send(http_request request, http_done done) {
+  return loop_->send(std::move(request), std::move(done));
+}
+
+void http_client::cancel(request_id id) {
+  loop_->cancel(id);
+}
+
+std::size_t http_client::in_flight() const {
+  return loop_->in_flight();
+}
+
+} // namespace troupe::net

@@ -1,0 +1,426 @@
+#include "tests/kit/faulty_vfs.hpp"
+
+#include <sqlite3.h>
+
+#include <algorithm>
+#include <array>
+#include <cstring>
+#include <map>
+#include <mutex>
+#include <new>
+#include <random>
+#include <set>
+#include <stdexcept>
+#include <vector>
+
+namespace troupe::testkit {
+namespace {
+
+constexpr std::int64_t page_size = 4'096;
+using page = std::array<char, page_size>;
+using page_map = std::map<std::int64_t, page>;
+
+struct shim_file;
+
+// One file by its path, shared by the connections that have it open.
+struct disk_image {
+  page_map dirty;             // written, not synced
+  page_map forgotten;         // written, and a sync of it has failed
+  std::int64_t size = 0;      // as its users see it
+  std::int64_t real_size = 0; // as it is beneath
+  std::int64_t valid = 0;     // bytes of the real file that no truncation has taken
+  std::int64_t last_offset = 0;
+  std::int64_t last_bytes = 0;
+  std::set<shim_file*> open;
+
+  const page* find(std::int64_t no) const {
+    if (auto it = dirty.find(no); it != dirty.end())
+      return &it->second;
+    auto it = forgotten.find(no);
+    return it == forgotten.end() ? nullptr : &it->second;
+  }
+};
+
+// What SQLite allocates for an open file; the real one stands behind it.
+struct shim_file {
+  sqlite3_file base;
+  faulty_vfs::impl* disk;
+  disk_image* image; // null: a temporary file, passed through
+  std::uint64_t life;
+  sqlite3_file* real;
+};
+
+shim_file* of(sqlite3_file* f) {
+  return reinterpret_cast<shim_file*>(f);
+}
+
+struct fault_plan {
+  disk_fault how = disk_fault::none;
+  std::uint64_t after = 0;
+
+  disk_fault next() {
+    if (how == disk_fault::none || after == 0)
+      return how;
+    --after;
+    return disk_fault::none;
+  }
+};
+
+} // namespace
+
+struct faulty_vfs::impl {
+  std::string name;
+  sqlite3_vfs* real = nullptr;
+  sqlite3_vfs shim{};
+  mutable std::mutex mutex;
+  std::map<std::string, disk_image> images;
+  std::uint64_t life = 0;
+  std::uint64_t syncs = 0;
+  std::uint64_t writes = 0;
+  fault_plan write_faults;
+  fault_plan sync_faults;
+  std::string last_written;
+};
+
+namespace {
+
+faulty_vfs::impl& disk_of(sqlite3_vfs* v) {
+  return *static_cast<faulty_vfs::impl*>(v->pAppData);
+}
+
+bool dead(const shim_file& f) {
+  return f.life != f.disk->life;
+}
+
+int real_read(const shim_file& f, char* to, std::int64_t bytes, std::int64_t offset) {
+  std::memset(to, 0, static_cast<std::size_t>(bytes));
+  auto there = std::min(bytes, f.image->valid - offset);
+  if (there <= 0)
+    return SQLITE_OK;
+  auto code = f.real->pMethods->xRead(f.real, to, static_cast<int>(there), offset);
+  return code == SQLITE_IOERR_SHORT_READ ? SQLITE_OK : code;
+}
+
+// The pages that [offset, offset + bytes) touches, with the part of each.
+template <class F>
+int each_page(std::int64_t offset, std::int64_t bytes, F f) {
+  for (auto at = offset; at < offset + bytes;) {
+    auto within = at % page_size;
+    auto n = std::min(page_size - within, offset + bytes - at);
+    if (auto code = f(at / page_size, within, at - offset, n); code != SQLITE_OK)
+      return code;
+    at += n;
+  }
+  return SQLITE_OK;
+}
+
+int shim_read(sqlite3_file* file, void* to, int bytes, sqlite3_int64 offset) {
+  auto& f = *of(file);
+  if (f.image == nullptr)
+    return f.real->pMethods->xRead(f.real, to, bytes, offset);
+  std::lock_guard lock{f.disk->mutex};
+  if (dead(f))
+    return SQLITE_IOERR_READ;
+  auto* out = static_cast<char*>(to);
+  std::memset(out, 0, static_cast<std::size_t>(bytes));
+  auto there = std::clamp<std::int64_t>(f.image->size - offset, 0, bytes);
+  auto code = each_page(offset, there, [&](auto no, auto within, auto at, auto n) {
+    const auto* held = f.image->find(no);
+    if (held == nullptr)
+      return real_read(f, out + at, n, no * page_size + within);
+    std::memcpy(out + at, held->data() + within, static_cast<std::size_t>(n));
+    return SQLITE_OK;
+  });
+  return code == SQLITE_OK && there < bytes ? SQLITE_IOERR_SHORT_READ : code;
+}
+
+int shim_write(sqlite3_file* file, const void* from, int bytes, sqlite3_int64 offset) {
+  auto& f = *of(file);
+  if (f.image == nullptr)
+    return f.real->pMethods->xWrite(f.real, from, bytes, offset);
+  std::lock_guard lock{f.disk->mutex};
+  if (dead(f))
+    return SQLITE_IOERR_WRITE;
+  if (auto how = f.disk->write_faults.next(); how != disk_fault::none)
+    return how == disk_fault::full ? SQLITE_FULL : SQLITE_IOERR_WRITE;
+  ++f.disk->writes;
+  auto& image = *f.image;
+  const auto* in = static_cast<const char*>(from);
+  auto code = each_page(offset, bytes, [&](auto no, auto within, auto at, auto n) {
+    auto [it, added] = image.dirty.try_emplace(no);
+    if (added) {
+      if (auto lost = image.forgotten.extract(no); lost)
+        it->second = lost.mapped();
+      else if (auto got = real_read(f, it->second.data(), page_size, no * page_size);
+               got != SQLITE_OK)
+        return got;
+    }
+    std::memcpy(it->second.data() + within, in + at, static_cast<std::size_t>(n));
+    return SQLITE_OK;
+  });
+  image.size = std::max<std::int64_t>(image.size, offset + bytes);
+  image.last_offset = offset;
+  image.last_bytes = bytes;
+  return code;
+}
+
+int shim_truncate(sqlite3_file* file, sqlite3_int64 size) {
+  auto& f = *of(file);
+  if (f.image == nullptr)
+    return f.real->pMethods->xTruncate(f.real, size);
+  std::lock_guard lock{f.disk->mutex};
+  if (dead(f))
+    return SQLITE_IOERR_TRUNCATE;
+  auto& image = *f.image;
+  for (auto* pages : {&image.dirty, &image.forgotten}) {
+    pages->erase(pages->lower_bound((size + page_size - 1) / page_size), pages->end());
+    if (auto it = pages->find(size / page_size); it != pages->end())
+      std::fill(it->second.begin() + size % page_size, it->second.end(), '\0');
+  }
+  image.size = size;
+  image.valid = std::min<std::int64_t>(image.valid, size);
+  return SQLITE_OK;
+}
+
+// Writes the first `bytes` of a page to the real file.
+int push(shim_file& f, std::int64_t no, const page& content, std::int64_t bytes) {
+  auto code = f.real->pMethods->xWrite(f.real, content.data(), static_cast<int>(bytes),
+                                       no * page_size);
+  f.image->real_size = std::max(f.image->real_size, no * page_size + bytes);
+  return code;
+}
+
+int push_all(shim_file& f, int flags) {
+  auto& image = *f.image;
+  auto code = SQLITE_OK;
+  if (image.valid < image.real_size) {
+    code = f.real->pMethods->xTruncate(f.real, image.valid);
+    image.real_size = image.valid;
+  }
+  for (const auto& [no, content] : image.dirty)
+    if (code == SQLITE_OK)
+      code = push(f, no, content, std::min(page_size, image.size - no * page_size));
+  if (code == SQLITE_OK)
+    code = f.real->pMethods->xSync(f.real, flags);
+  if (code == SQLITE_OK) {
+    image.dirty.clear();
+    image.valid = image.real_size;
+  }
+  return code;
+}
+
+int shim_sync(sqlite3_file* file, int flags) {
+  auto& f = *of(file);
+  if (f.image == nullptr)
+    return f.real->pMethods->xSync(f.real, flags);
+  std::lock_guard lock{f.disk->mutex};
+  if (dead(f))
+    return SQLITE_IOERR_FSYNC;
+  auto how = f.disk->sync_faults.next();
+  if (how == disk_fault::io_error) {
+    for (auto& [no, content] : f.image->dirty)
+      f.image->forgotten[no] = content;
+    f.image->dirty.clear();
+    return SQLITE_IOERR_FSYNC;
+  }
+  if (how == disk_fault::full)
+    return SQLITE_FULL;
+  ++f.disk->syncs;
+  return push_all(f, flags);
+}
+
+int shim_file_size(sqlite3_file* file, sqlite3_int64* size) {
+  auto& f = *of(file);
+  if (f.image == nullptr)
+    return f.real->pMethods->xFileSize(f.real, size);
+  std::lock_guard lock{f.disk->mutex};
+  if (dead(f))
+    return SQLITE_IOERR_FSTAT;
+  *size = f.image->size;
+  return SQLITE_OK;
+}
+
+int shim_close(sqlite3_file* file) {
+  auto& f = *of(file);
+  if (f.image != nullptr) {
+    std::lock_guard lock{f.disk->mutex};
+    f.image->open.erase(&f);
+  }
+  return f.real->pMethods->xClose(f.real);
+}
+
+int shim_lock(sqlite3_file* file, int kind) {
+  auto& f = *of(file);
+  {
+    std::lock_guard lock{f.disk->mutex};
+    if (dead(f))
+      return SQLITE_IOERR_LOCK;
+  }
+  return f.real->pMethods->xLock(f.real, kind);
+}
+
+int shim_unlock(sqlite3_file* file, int kind) {
+  return of(file)->real->pMethods->xUnlock(of(file)->real, kind);
+}
+
+int shim_reserved(sqlite3_file* file, int* out) {
+  return of(file)->real->pMethods->xCheckReservedLock(of(file)->real, out);
+}
+
+int shim_control(sqlite3_file* file, int op, void* arg) {
+  return of(file)->real->pMethods->xFileControl(of(file)->real, op, arg);
+}
+
+int shim_sector(sqlite3_file* file) {
+  return of(file)->real->pMethods->xSectorSize(of(file)->real);
+}
+
+int shim_traits(sqlite3_file* file) {
+  return of(file)->real->pMethods->xDeviceCharacteristics(of(file)->real);
+}
+
+int shim_shm_map(sqlite3_file* file, int region, int size, int extend, void volatile** out) {
+  return of(file)->real->pMethods->xShmMap(of(file)->real, region, size, extend, out);
+}
+
+int shim_shm_lock(sqlite3_file* file, int offset, int n, int flags) {
+  return of(file)->real->pMethods->xShmLock(of(file)->real, offset, n, flags);
+}
+
+void shim_shm_barrier(sqlite3_file* file) {
+  of(file)->real->pMethods->xShmBarrier(of(file)->real);
+}
+
+int shim_shm_unmap(sqlite3_file* file, int remove) {
+  return of(file)->real->pMethods->xShmUnmap(of(file)->real, remove);
+}
+
+// Version 2: with shared memory, without mapped files, which nobody could drop.
+const sqlite3_io_methods methods{
+  2,           shim_close,     shim_read,    shim_write,   shim_truncate,    shim_sync,
+  shim_file_size, shim_lock,   shim_unlock,  shim_reserved, shim_control,    shim_sector,
+  shim_traits, shim_shm_map,   shim_shm_lock, shim_shm_barrier, shim_shm_unmap, nullptr, nullptr};
+
+int shim_open(sqlite3_vfs* v, const char* path, sqlite3_file* file, int flags, int* out_flags) {
+  auto& disk = disk_of(v);
+  auto& f = *new (file) shim_file{};
+  f.real = reinterpret_cast<sqlite3_file*>(&f + 1);
+  auto code = disk.real->xOpen(disk.real, path, f.real, flags, out_flags);
+  if (f.real->pMethods == nullptr)
+    return code;
+  f.base.pMethods = &methods;
+  f.disk = &disk;
+  std::lock_guard lock{disk.mutex};
+  f.life = disk.life;
+  if (path == nullptr || code != SQLITE_OK)
+    return code;
+  auto [it, added] = disk.images.try_emplace(path);
+  f.image = &it->second;
+  if (f.image->open.empty() && f.image->dirty.empty() && f.image->forgotten.empty()) {
+    sqlite3_int64 size = 0;
+    code = f.real->pMethods->xFileSize(f.real, &size);
+    f.image->size = f.image->real_size = f.image->valid = size;
+  }
+  f.image->open.insert(&f);
+  return code;
+}
+
+int shim_delete(sqlite3_vfs* v, const char* path, int sync) {
+  auto& disk = disk_of(v);
+  std::lock_guard lock{disk.mutex};
+  if (auto it = disk.images.find(path); it != disk.images.end() && it->second.open.empty())
+    disk.images.erase(it);
+  return disk.real->xDelete(disk.real, path, sync);
+}
+
+// Pages of an image that survive the crash, pushed through any handle that is still open.
+void keep(disk_image& image, crash_loss loss, std::mt19937_64& coin, bool last) {
+  if (image.open.empty() || loss == crash_loss::all)
+    return;
+  auto& f = **image.open.begin();
+  for (const auto& [no, content] : image.dirty) {
+    auto whole = std::min(page_size, image.size - no * page_size);
+    if (loss == crash_loss::some && coin() % 2 == 0)
+      push(f, no, content, whole);
+    if (loss != crash_loss::torn || !last)
+      continue;
+    auto end = image.last_offset + image.last_bytes / 2;
+    auto first = image.last_offset / page_size;
+    if (no >= first && no * page_size < end)
+      push(f, no, content, std::min(whole, end - no * page_size));
+  }
+}
+
+} // namespace
+
+faulty_vfs::faulty_vfs(std::string name) : impl_(std::make_unique<impl>()) {
+  impl_->name = std::move(name);
+  impl_->real = sqlite3_vfs_find(nullptr);
+  if (sqlite3_vfs_find(impl_->name.c_str()) != nullptr)
+    throw std::logic_error("there is a VFS named " + impl_->name);
+  // Whatever is not about files (time, randomness, paths) stays the real one's.
+  impl_->shim = *impl_->real;
+  impl_->shim.pNext = nullptr;
+  impl_->shim.szOsFile = static_cast<int>(sizeof(shim_file)) + impl_->real->szOsFile;
+  impl_->shim.zName = impl_->name.c_str();
+  impl_->shim.pAppData = impl_.get();
+  impl_->shim.xOpen = shim_open;
+  impl_->shim.xDelete = shim_delete;
+  sqlite3_vfs_register(&impl_->shim, 0);
+}
+
+faulty_vfs::~faulty_vfs() {
+  sqlite3_vfs_unregister(&impl_->shim);
+}
+
+const std::string& faulty_vfs::name() const noexcept {
+  return impl_->name;
+}
+
+void faulty_vfs::crash(crash_loss loss, std::uint64_t seed) {
+  std::lock_guard lock{impl_->mutex};
+  std::mt19937_64 coin{seed};
+  for (auto& [path, image] : impl_->images) {
+    keep(image, loss, coin, true);
+    image.dirty.clear();
+    image.forgotten.clear();
+    image.size = image.real_size;
+    image.valid = image.real_size;
+  }
+  ++impl_->life;
+}
+
+void faulty_vfs::fail_writes(disk_fault how, std::uint64_t after) {
+  std::lock_guard lock{impl_->mutex};
+  impl_->write_faults = {how, after};
+}
+
+void faulty_vfs::fail_syncs(disk_fault how, std::uint64_t after) {
+  std::lock_guard lock{impl_->mutex};
+  impl_->sync_faults = {how, after};
+}
+
+void faulty_vfs::heal() {
+  fail_writes(disk_fault::none);
+  fail_syncs(disk_fault::none);
+}
+
+std::uint64_t faulty_vfs::syncs() const {
+  std::lock_guard lock{impl_->mutex};
+  return impl_->syncs;
+}
+
+std::uint64_t faulty_vfs::writes() const {
+  std::lock_guard lock{impl_->mutex};
+  return impl_->writes;
+}
+
+std::uint64_t faulty_vfs::unsynced_bytes() const {
+  std::lock_guard lock{impl_->mutex};
+  std::uint64_t n = 0;
+  for (const auto& [path, image] : impl_->images)
+    n += (image.dirty.size() + image.forgotten.size()) * page_size;
+  return n;
+}
+
+} // namespace troupe::testkit
