@@ -121,7 +121,9 @@ void context::mask(const node& n) {
     mask(item);
   for (const auto& m : n.members)
     mask(m.value);
-  if (n.type != node_type::table && n.type != node_type::list)
+  // What names only variables is no secret, and says what to set.
+  bool reference = n.text.find("${") != n.text.npos && n.text.find(":-") == n.text.npos;
+  if (n.type == node_type::text && !reference)
     masked_.emplace_back(n.begin, n.end);
 }
 

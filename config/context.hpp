@@ -38,7 +38,7 @@ public:
   /// Adds what `validate()` found in the struct at `path`, but where the value was unreadable.
   void report(const std::string& path, const option_problems& problems);
 
-  /// Blots out whatever `n` holds in every excerpt.
+  /// Blots out the texts in `n` in every excerpt, but for mere references to variables.
   void mask(const node& n);
 
   /// Blots out from `begin` to the end of the file.

@@ -3,7 +3,6 @@
 #include "config/references.hpp"
 
 #include <algorithm>
-#include <array>
 #include <cctype>
 
 namespace troupe::config {
@@ -52,10 +51,14 @@ std::string syntax_hint(std::string_view message) {
   return {};
 }
 
-/// The kind that a tool says it is, if that is one.
-std::optional<tool_kind> kind_of(const node& word, const context& c) {
-  auto text = expand(word.text, [&](const std::string& name) { return c.variable(name); }).text;
-  for (auto [name, kind] : words<tool_kind>())
+/// The kind that a table says it is, if that is one.
+template <class E>
+std::optional<E> kind_of(const node& table, const context& c) {
+  const auto* word = table.find("kind");
+  if (!word)
+    return std::nullopt;
+  auto text = expand(word->text, [&](const std::string& name) { return c.variable(name); }).text;
+  for (auto [name, kind] : words<E>())
     if (name == text)
       return kind;
   return std::nullopt;
@@ -76,6 +79,7 @@ std::string kind_hint(tool_kind own, std::string_view key) {
 void loader::read(const std::filesystem::path& file, std::string_view text) {
   topology_.file = file;
   topology_.runtime.name = file.stem().string();
+  topology_.store.path = file.parent_path() / topology_.store.path;
   parse(file, text);
 }
 
@@ -220,8 +224,7 @@ void loader::read_agent(const std::string& path, const node& table, agent_option
 void loader::read_tool(const std::string& path, const node& table, tool_options& out) {
   out.function.class_name = out.name;
   out.command.cwd = context_.resolve(context_.where(path), "");
-  const auto* word = table.find("kind");
-  auto kind = word ? kind_of(*word, context_) : std::nullopt;
+  auto kind = kind_of<tool_kind>(table, context_);
   auto known = tool_fields();
   for (auto [name, one] : words<tool_kind>())
     if (!kind || one == *kind) // where the kind is wrong, the keys of any may be right
@@ -230,7 +233,7 @@ void loader::read_tool(const std::string& path, const node& table, tool_options&
   if (kind)
     hint = [own = *kind](std::string_view key) { return kind_hint(own, key); };
   read_fields(context_, path, table, out, known, hint);
-  if (!word)
+  if (!table.find("kind"))
     context_.report_at_key(path, "kind is missing", "one of 'function', 'http', 'command'");
   if (kind)
     context_.report(path, out.validate());
@@ -238,11 +241,15 @@ void loader::read_tool(const std::string& path, const node& table, tool_options&
 
 void loader::read_model(const std::string& path, const node& table, endpoint_options& out) {
   read_fields(context_, path, table, out, model_fields());
-  if (!table.find("kind")) {
+  if (!table.find("kind"))
     context_.report_at_key(path, "kind is missing", "one of 'scripted', 'openai', 'auto'");
-    return;
-  }
+  if (!kind_of<endpoint_kind>(table, context_))
+    return; // what else it needs depends on its kind
   context_.report(path, out.validate());
+  choose_endpoint(path, out);
+}
+
+void loader::choose_endpoint(const std::string& path, endpoint_options& out) {
   bool automatic = out.kind == endpoint_kind::automatic;
   if (automatic && out.api_key_env.empty())
     out.api_key_env = "OPENAI_API_KEY";

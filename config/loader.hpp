@@ -37,6 +37,7 @@ private:
   void read_agent(const std::string& path, const node& table, agent_options& out);
   void read_tool(const std::string& path, const node& table, tool_options& out);
   void read_model(const std::string& path, const node& table, endpoint_options& out);
+  void choose_endpoint(const std::string& path, endpoint_options& out);
   void read_supervisor(const std::string& path, const node& table, supervisor_options& out);
 
   context context_;

@@ -17,11 +17,11 @@ option_problems retry_options::validate() const {
   if (attempts_max > attempts_limit)
     found.push_back({"attempts_max", "is above 100", "the default is 3"});
   if (timeout <= 0ms)
-    found.push_back({"timeout", "must be above 0", "no call waits for ever; the default is \"3s\""});
+    found.push_back({"timeout", "must be above 0", "no call may wait for ever"});
   if (total_timeout <= 0ms)
-    found.push_back({"total_timeout", "must be above 0", "the default is \"30s\""});
+    found.push_back({"total_timeout", "must be above 0", "no call may wait for ever"});
   else if (timeout > total_timeout)
-    found.push_back({"timeout", "of one attempt is longer than total_timeout, which covers them all",
+    found.push_back({"timeout", "of one attempt is longer than total_timeout, which covers all",
                      "lower timeout or raise total_timeout"});
   if (backoff_base <= 0ms)
     found.push_back({"backoff_base", "must be above 0", "the default is \"200ms\""});

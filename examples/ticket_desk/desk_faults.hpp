@@ -10,7 +10,7 @@ namespace desk {
 enum class fault {
   none,
   error_before_effect, ///< 503, and nothing happened: safe to repeat for anybody
-  drop_after_effect,   ///< it happened, and the connection is cut without an answer
+  drop_after_effect,   ///< it happened, and the connection is cut before its answer is whole
 };
 
 /// Every how many POSTs; 0 is never.

@@ -18,5 +18,6 @@ install(FILES
   ${PROJECT_BINARY_DIR}/troupeConfig.cmake
   ${PROJECT_BINARY_DIR}/troupeConfigVersion.cmake
   ${CMAKE_CURRENT_LIST_DIR}/troupe_agents.cmake
+  ${CMAKE_CURRENT_LIST_DIR}/plugin_stamp.cpp
   ${CMAKE_CURRENT_LIST_DIR}/FindCAF.cmake
   DESTINATION ${cmake_dir})

@@ -50,9 +50,35 @@ public:
   virtual bool keeps_state() const { return false; }
 
 protected:
-  // The builders, in reach of `run` without a `using`.
+  // The builders, in reach of `run` without a `using`, and before libc's functions of these names.
+  // (`troupe::run` is not among them: an agent's own `run` would hide it.)
   static tool_call tool(std::string_view name) { return troupe::tool(name); }
   static model_call llm(std::string_view name) { return troupe::llm(name); }
+  static now_effect now() { return {}; }
+  static random_effect random() { return {}; }
+  static uuid_effect uuid() { return {}; }
+  static patched_effect patched(std::string_view id) { return troupe::patched(id); }
+  template <class D>
+  static sleep_effect sleep(D d) {
+    return troupe::sleep(d);
+  }
+  static sleep_effect sleep_until(utc_time t) { return sleep_effect{t}; }
+  template <class T = raw_json>
+  static signal_effect<T> signal(std::string_view name) {
+    return troupe::signal<T>(name);
+  }
+  template <class T>
+  static emit_effect emit(const T& value) {
+    return troupe::emit(value);
+  }
+  template <class Out = raw_json, class In>
+  static invoke_effect<Out, In> invoke(std::string_view agent, const In& input) {
+    return troupe::invoke<Out>(agent, input);
+  }
+  template <class In>
+  static send_effect send(std::string_view agent, const In& input) {
+    return troupe::send(agent, input);
+  }
 };
 
 /// An agent that is run once for each invocation. `In` and `Out` are described structs (or any
@@ -126,6 +152,8 @@ struct agent_class {
   std::string name;
   std::string version = "1";       ///< noted in the journal of each invocation
   std::function<std::unique_ptr<agent_base>()> make;
+  /// Whether a JSON text has the shape of the input; `invalid_input` with the path otherwise.
+  std::function<result<void>(std::string_view)> accepts;
   std::function<std::string()> input_schema;
   std::function<std::string()> output_schema;
 };
@@ -145,6 +173,12 @@ template <class T>
 bool register_agent(std::string name, std::string version = "1") {
   register_agent(agent_class{std::move(name), std::move(version),
                              [] { return std::unique_ptr<agent_base>{std::make_unique<T>()}; },
+                             [](std::string_view json) -> result<void> {
+                               auto in = from_json<typename T::input_type>(json);
+                               if (in)
+                                 return {};
+                               return error{errc::invalid_input, "input: " + in.error().message};
+                             },
                              [] { return schema_of<typename T::input_type>(); },
                              [] { return schema_of<typename T::output_type>(); }});
   return true;

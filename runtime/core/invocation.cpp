@@ -6,10 +6,9 @@
 #include <limits>
 
 namespace troupe {
-invocation::invocation(caf::actor_config& cfg, const invocation_world& world,
-                       invocation_identity who)
-  : caf::event_based_actor(cfg), world_(world), who_(std::move(who)),
-    incarnation_(world.log.incarnation()) {}
+invocation::invocation(caf::actor_config& cfg,
+                       std::shared_ptr<const invocation_world> world, invocation_identity who)
+  : caf::event_based_actor(cfg), shared_(std::move(world)), world_(*shared_), who_(std::move(who)) {}
 
 invocation::~invocation() {
   tearing_down_ = true;
@@ -279,6 +278,7 @@ void invocation::replay_next() {
   auto value = done->ok ? result<std::string>{std::move(done->value.text)}
                         : result<std::string>{std::move(done->failure)};
   replay_->advance();
+  world_.replayed.fetch_add(1, std::memory_order_relaxed);
   deliver(*e, std::move(value));
 }
 
@@ -437,7 +437,7 @@ void invocation::finish(store::status state, result<std::string> value) {
   u.row = out_.take(who_.no, run_, generation_);
   u.changed = change_to(state);
   over_ = true;
-  auto at = world_.log.append(std::move(u), world_.dispatcher, incarnation_, caf::local_actor::context());
+  auto at = world_.log.append(std::move(u), world_.dispatcher, who_.incarnation, caf::local_actor::context());
   event_line(level::info, "invocation.ended", nullptr,
              std::string{value ? to_string(state) : to_string(value.error().code)});
   if (at != 0)
@@ -491,7 +491,7 @@ void invocation::pause(error why) {
 
 bool invocation::end_turn() {
   auto now = world_.env.clock.now();
-  auto limit = world_.options.passivate_after;
+  auto limit = who_.passivate_after;
   bool quiet = live_ && ready_.empty() && gated_.empty() && all_passive();
   bool long_wait = quiet && limit.count() > 0 && next_wake() - now > limit;
   // A wait whose length is known is written down with the command that begins it; the actor goes
@@ -517,22 +517,24 @@ bool invocation::end_turn() {
   return false;
 }
 
+bool invocation::waits_for_decision() const {
+  return std::any_of(pending_.begin(), pending_.end(),
+                     [](const auto& p) { return p.second->phase_ == phase::parked; });
+}
+
 void invocation::mark_suspended() {
-  bool waits_for_a_person = std::any_of(pending_.begin(), pending_.end(), [](const auto& p) {
-    return p.second->phase_ == phase::parked;
-  });
   suspended_ = true;
   stale_status_ = false;
   tell_me_ = true;
   extra().changed = change_to(
-    waits_for_a_person ? store::status::parked : store::status::suspended, next_wake());
+    waits_for_decision() ? store::status::parked : store::status::suspended, next_wake());
 }
 
 void invocation::leave_or_wait(utc_time now) {
-  auto limit = world_.options.passivate_after;
+  auto limit = who_.passivate_after;
   if (suspended_ && durable_ >= last_lsn_) {
     leaving_ = true;
-    send(world_.dispatcher, passivate_me{who_.no, received_, next_wake()});
+    send(world_.dispatcher, passivate_me{who_.no, received_, next_wake(), waits_for_decision()});
   } else if (!suspended_ && !idle_armed_) {
     if (idle_since_ == utc_time{})
       idle_since_ = now;
@@ -582,7 +584,7 @@ void invocation::flush() {
   bool tell = gates || std::exchange(tell_me_, false) || emitted_;
   auto at = world_.log.append(std::move(u),
                               tell ? caf::actor_cast<caf::actor>(this) : caf::actor{},
-                              incarnation_, caf::local_actor::context());
+                              who_.incarnation, caf::local_actor::context());
   if (at == 0) {
     // The commit of something that this invocation stands on has failed: it begins again from
     // what is durable, with a new actor.

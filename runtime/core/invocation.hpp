@@ -23,6 +23,7 @@
 
 #include <boost/container/flat_map.hpp>
 
+#include <atomic>
 #include <deque>
 #include <memory>
 #include <string>
@@ -32,8 +33,6 @@ namespace troupe {
 
 /// Bounds of every invocation.
 struct invocation_options {
-  /// Waiting longer than this, an invocation gives its memory back. 0: never.
-  std::chrono::milliseconds passivate_after{2'000};
   /// Payloads above this go to the blob table: rows stay small, equal payloads are stored once.
   std::size_t inline_max = 4096;
   /// Journal entries of one generation: a warning, and the end. Replay time grows with them.
@@ -49,7 +48,7 @@ struct invocation_options {
   std::uint8_t reissues_max = 3;
 };
 
-/// What all invocations of one troupe share. Outlives them.
+/// What all invocations of one troupe share.
 struct invocation_world {
   const environment& env;
   journal::commit_log& log;
@@ -57,6 +56,8 @@ struct invocation_world {
   caf::actor timer;
   caf::actor dispatcher;
   invocation_options options;
+  /// Recorded completions that were served instead of calling anybody, since the start.
+  mutable std::atomic<std::uint64_t> replayed{0};
 };
 
 /// Who it is.
@@ -67,6 +68,10 @@ struct invocation_identity {
   std::string key;            ///< of a keyed agent
   const agent_class* cls = nullptr;
   utc_time deadline = never;
+  /// Waiting longer than this, it gives its memory back. 0: never.
+  std::chrono::milliseconds passivate_after{2'000};
+  /// Of the log, as its dispatcher knew it: what the log has dropped since must not be built on.
+  std::uint64_t incarnation = 0;
 };
 
 /// To an invocation: begin. `fresh` is set for one that was accepted just now and has no more
@@ -77,7 +82,8 @@ struct begin_invocation {
 
 class invocation final : public caf::event_based_actor, public context {
 public:
-  invocation(caf::actor_config& cfg, const invocation_world& world, invocation_identity who);
+  invocation(caf::actor_config& cfg, std::shared_ptr<const invocation_world> world,
+             invocation_identity who);
   ~invocation() override;
 
   const char* name() const override { return "invocation"; }
@@ -129,6 +135,7 @@ private:
   void die(std::string what);
   void pause(error why);
   bool end_turn();
+  bool waits_for_decision() const;
   void mark_suspended();
   void leave_or_wait(utc_time now);
   void drop_coroutine() noexcept;
@@ -175,9 +182,9 @@ private:
   void event_line(level l, std::string_view name, const effect_base* e, std::string result,
                   std::vector<std::pair<std::string, std::string>> fields = {}) const;
 
+  std::shared_ptr<const invocation_world> shared_;
   const invocation_world& world_;
   invocation_identity who_;
-  std::uint64_t incarnation_;
   std::unique_ptr<journal::replay> replay_;  ///< null once live
   std::unique_ptr<journal::replay> carried_; ///< of a retry: what the run before had
   std::unique_ptr<agent_base> agent_;

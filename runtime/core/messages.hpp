@@ -151,6 +151,7 @@ struct passivate_me {
   invocation_no no = 0;
   std::uint32_t received = 0;
   utc_time wake_at = never;
+  bool parked = false;       ///< it waits for a person's decision
 };
 
 /// A keyed agent waits for a signal and lets others in (`yields`), or wants its key back.

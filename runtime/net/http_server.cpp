@@ -22,7 +22,7 @@ using detail::outgoing;
 using detail::tcp;
 using std::chrono::milliseconds;
 
-/// Timeouts are late by at most this; finer costs wake-ups of an idle process.
+/// Timeouts are off by at most this; finer costs wake-ups of an idle process.
 constexpr milliseconds tick_max{250};
 constexpr milliseconds tick_min{10};
 /// After an accept that failed (no more descriptors), before the next.

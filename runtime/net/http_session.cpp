@@ -190,6 +190,8 @@ bool http_session::feed() {
     dispatch();
     return true;
   }
+  if (used == 0 && end_ - begin_ > shared_.options.header_max + buffer_initial)
+    reject(http::error::header_limit); // a chunk's extensions have no end
   return used > 0;
 }
 
@@ -391,7 +393,10 @@ void http_session::on_tick() {
 }
 
 void http_session::on_drain() {
-  if (phase_ == phase::idle)
+  if (phase_ != phase::idle)
+    return;
+  closing_ = true;
+  if (writing_.empty() && pending_.empty())
     close();
 }
 

@@ -21,6 +21,25 @@ bool means_no_room(int system_error) noexcept {
   return system_error == ENOSPC || system_error == EDQUOT || system_error == EFBIG;
 }
 
+int last_error(sqlite3_file* file) noexcept {
+  int code = 0;
+  if (file != nullptr && file->pMethods != nullptr)
+    file->pMethods->xFileControl(file, SQLITE_FCNTL_LAST_ERRNO, &code);
+  return code;
+}
+
+// The system's reason. SQLite hands it on from a statement, but not from a COMMIT: there the files
+// know, the log (which it calls journal) first.
+int system_error(sqlite3* db) noexcept {
+  auto code = sqlite3_system_errno(db);
+  for (auto which : {SQLITE_FCNTL_JOURNAL_POINTER, SQLITE_FCNTL_FILE_POINTER}) {
+    sqlite3_file* file = nullptr;
+    if (code == 0 && sqlite3_file_control(db, "main", which, &file) == SQLITE_OK)
+      code = last_error(file);
+  }
+  return code;
+}
+
 } // namespace
 
 bool statement::execute() noexcept {
@@ -94,8 +113,8 @@ error database::failure(std::string_view doing) const {
   if (!raw_)
     return {errc::store_failed, fmt::format("store {}: out of memory while {}", path_, doing)};
   auto code = sqlite3_extended_errcode(raw());
-  auto system = sqlite3_system_errno(raw());
   auto io = (code & 0xFF) == SQLITE_IOERR || (code & 0xFF) == SQLITE_CANTOPEN;
+  auto system = io ? system_error(raw()) : 0;
   if ((code & 0xFF) == SQLITE_FULL || (io && means_no_room(system)))
     return {errc::store_failed, fmt::format("store {}: no room left on the disk while {}", path_,
                                             doing)};

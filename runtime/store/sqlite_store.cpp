@@ -81,6 +81,7 @@ result<void> sqlite_store::start(random_source& chance, const time_source& clock
     return copying.error();
   checkpointer::options how;
   how.background = options_.checkpoint_thread;
+  how.pages_max = options_.log_pages_max;
   checkpointer_ = std::make_unique<checkpointer>(writer_->connection(), std::move(*copying), how);
   return {};
 }

@@ -40,6 +40,8 @@ struct sqlite_options {
   int cache_kib = 8'192;
   /// Move the log into the database on a thread of its own. Off, commits pause for it.
   bool checkpoint_thread = true;
+  /// Pages (4 KiB) in the log at which the writer finishes that, so that it can begin anew: 16 MiB.
+  int log_pages_max = 4'000;
 };
 
 class file_lock;

@@ -79,7 +79,14 @@ struct faulty_vfs::impl {
   std::uint64_t writes = 0;
   fault_plan write_faults;
   fault_plan sync_faults;
-  std::string last_written;
+  std::uint64_t operations = 0;
+  std::uint64_t crash_at = 0; // 0: never
+  crash_loss crash_how = crash_loss::all;
+  std::uint64_t crash_seed = 0;
+
+  // Counts one; true where the power goes with it.
+  bool count() { return ++operations == crash_at; }
+  void crash(crash_loss loss, std::uint64_t seed);
 };
 
 namespace {
@@ -161,6 +168,10 @@ int shim_write(sqlite3_file* file, const void* from, int bytes, sqlite3_int64 of
   image.size = std::max<std::int64_t>(image.size, offset + bytes);
   image.last_offset = offset;
   image.last_bytes = bytes;
+  if (f.disk->count()) {
+    f.disk->crash(f.disk->crash_how, f.disk->crash_seed);
+    return SQLITE_IOERR_WRITE;
+  }
   return code;
 }
 
@@ -171,6 +182,10 @@ int shim_truncate(sqlite3_file* file, sqlite3_int64 size) {
   std::lock_guard lock{f.disk->mutex};
   if (dead(f))
     return SQLITE_IOERR_TRUNCATE;
+  if (f.disk->count()) {
+    f.disk->crash(f.disk->crash_how, f.disk->crash_seed);
+    return SQLITE_IOERR_TRUNCATE;
+  }
   auto& image = *f.image;
   for (auto* pages : {&image.dirty, &image.forgotten}) {
     pages->erase(pages->lower_bound((size + page_size - 1) / page_size), pages->end());
@@ -190,7 +205,8 @@ int push(shim_file& f, std::int64_t no, const page& content, std::int64_t bytes)
   return code;
 }
 
-int push_all(shim_file& f, int flags) {
+// Without a sync of the real file: no power is cut there, and sweeps do this thousands of times.
+int push_all(shim_file& f) {
   auto& image = *f.image;
   auto code = SQLITE_OK;
   if (image.valid < image.real_size) {
@@ -200,8 +216,6 @@ int push_all(shim_file& f, int flags) {
   for (const auto& [no, content] : image.dirty)
     if (code == SQLITE_OK)
       code = push(f, no, content, std::min(page_size, image.size - no * page_size));
-  if (code == SQLITE_OK)
-    code = f.real->pMethods->xSync(f.real, flags);
   if (code == SQLITE_OK) {
     image.dirty.clear();
     image.valid = image.real_size;
@@ -216,6 +230,10 @@ int shim_sync(sqlite3_file* file, int flags) {
   std::lock_guard lock{f.disk->mutex};
   if (dead(f))
     return SQLITE_IOERR_FSYNC;
+  if (f.disk->count()) {
+    f.disk->crash(f.disk->crash_how, f.disk->crash_seed);
+    return SQLITE_IOERR_FSYNC;
+  }
   auto how = f.disk->sync_faults.next();
   if (how == disk_fault::io_error) {
     for (auto& [no, content] : f.image->dirty)
@@ -226,7 +244,7 @@ int shim_sync(sqlite3_file* file, int flags) {
   if (how == disk_fault::full)
     return SQLITE_FULL;
   ++f.disk->syncs;
-  return push_all(f, flags);
+  return push_all(f);
 }
 
 int shim_file_size(sqlite3_file* file, sqlite3_int64* size) {
@@ -297,9 +315,26 @@ int shim_shm_unmap(sqlite3_file* file, int remove) {
 
 // Version 2: with shared memory, without mapped files, which nobody could drop.
 const sqlite3_io_methods methods{
-  2,           shim_close,     shim_read,    shim_write,   shim_truncate,    shim_sync,
-  shim_file_size, shim_lock,   shim_unlock,  shim_reserved, shim_control,    shim_sector,
-  shim_traits, shim_shm_map,   shim_shm_lock, shim_shm_barrier, shim_shm_unmap, nullptr, nullptr};
+  2,
+  shim_close,
+  shim_read,
+  shim_write,
+  shim_truncate,
+  shim_sync,
+  shim_file_size,
+  shim_lock,
+  shim_unlock,
+  shim_reserved,
+  shim_control,
+  shim_sector,
+  shim_traits,
+  shim_shm_map,
+  shim_shm_lock,
+  shim_shm_barrier,
+  shim_shm_unmap,
+  nullptr,
+  nullptr,
+};
 
 int shim_open(sqlite3_vfs* v, const char* path, sqlite3_file* file, int flags, int* out_flags) {
   auto& disk = disk_of(v);
@@ -334,7 +369,7 @@ int shim_delete(sqlite3_vfs* v, const char* path, int sync) {
 }
 
 // Pages of an image that survive the crash, pushed through any handle that is still open.
-void keep(disk_image& image, crash_loss loss, std::mt19937_64& coin, bool last) {
+void keep(disk_image& image, crash_loss loss, std::mt19937_64& coin) {
   if (image.open.empty() || loss == crash_loss::all)
     return;
   auto& f = **image.open.begin();
@@ -342,7 +377,7 @@ void keep(disk_image& image, crash_loss loss, std::mt19937_64& coin, bool last) 
     auto whole = std::min(page_size, image.size - no * page_size);
     if (loss == crash_loss::some && coin() % 2 == 0)
       push(f, no, content, whole);
-    if (loss != crash_loss::torn || !last)
+    if (loss != crash_loss::torn)
       continue;
     auto end = image.last_offset + image.last_bytes / 2;
     auto first = image.last_offset / page_size;
@@ -351,7 +386,30 @@ void keep(disk_image& image, crash_loss loss, std::mt19937_64& coin, bool last) 
   }
 }
 
+int shim_access(sqlite3_vfs* v, const char* path, int flags, int* out) {
+  auto& disk = disk_of(v);
+  auto code = disk.real->xAccess(disk.real, path, flags, out);
+  std::lock_guard lock{disk.mutex};
+  // The real one says of an empty file that there is none, and ours may not have been synced yet.
+  if (auto it = disk.images.find(path); it != disk.images.end() && it->second.size > 0)
+    *out = 1;
+  return code;
+}
+
 } // namespace
+
+// With the lock held.
+void faulty_vfs::impl::crash(crash_loss loss, std::uint64_t seed) {
+  std::mt19937_64 coin{seed};
+  for (auto& [path, image] : images) {
+    keep(image, loss, coin);
+    image.dirty.clear();
+    image.forgotten.clear();
+    image.size = image.real_size;
+    image.valid = image.real_size;
+  }
+  ++life;
+}
 
 faulty_vfs::faulty_vfs(std::string name) : impl_(std::make_unique<impl>()) {
   impl_->name = std::move(name);
@@ -366,6 +424,7 @@ faulty_vfs::faulty_vfs(std::string name) : impl_(std::make_unique<impl>()) {
   impl_->shim.pAppData = impl_.get();
   impl_->shim.xOpen = shim_open;
   impl_->shim.xDelete = shim_delete;
+  impl_->shim.xAccess = shim_access;
   sqlite3_vfs_register(&impl_->shim, 0);
 }
 
@@ -379,15 +438,14 @@ const std::string& faulty_vfs::name() const noexcept {
 
 void faulty_vfs::crash(crash_loss loss, std::uint64_t seed) {
   std::lock_guard lock{impl_->mutex};
-  std::mt19937_64 coin{seed};
-  for (auto& [path, image] : impl_->images) {
-    keep(image, loss, coin, true);
-    image.dirty.clear();
-    image.forgotten.clear();
-    image.size = image.real_size;
-    image.valid = image.real_size;
-  }
-  ++impl_->life;
+  impl_->crash(loss, seed);
+}
+
+void faulty_vfs::crash_at(std::uint64_t nth, crash_loss loss, std::uint64_t seed) {
+  std::lock_guard lock{impl_->mutex};
+  impl_->crash_at = impl_->operations + nth + 1;
+  impl_->crash_how = loss;
+  impl_->crash_seed = seed;
 }
 
 void faulty_vfs::fail_writes(disk_fault how, std::uint64_t after) {
@@ -401,8 +459,9 @@ void faulty_vfs::fail_syncs(disk_fault how, std::uint64_t after) {
 }
 
 void faulty_vfs::heal() {
-  fail_writes(disk_fault::none);
-  fail_syncs(disk_fault::none);
+  std::lock_guard lock{impl_->mutex};
+  impl_->write_faults = {};
+  impl_->sync_faults = {};
 }
 
 std::uint64_t faulty_vfs::syncs() const {
@@ -413,6 +472,11 @@ std::uint64_t faulty_vfs::syncs() const {
 std::uint64_t faulty_vfs::writes() const {
   std::lock_guard lock{impl_->mutex};
   return impl_->writes;
+}
+
+std::uint64_t faulty_vfs::operations() const {
+  std::lock_guard lock{impl_->mutex};
+  return impl_->operations;
 }
 
 std::uint64_t faulty_vfs::unsynced_bytes() const {

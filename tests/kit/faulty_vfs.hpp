@@ -28,7 +28,7 @@ namespace troupe::testkit {
 enum class crash_loss : std::uint8_t {
   all,
   some, ///< each one is kept or lost by the seed's coin
-  torn, ///< all but the first half of the last write
+  torn, ///< all but the first half of each file's last write
 };
 
 /// How an operation fails.
@@ -51,6 +51,10 @@ public:
   /// The power goes. Files that are open now only answer with errors; new ones find what is left.
   void crash(crash_loss loss = crash_loss::all, std::uint64_t seed = 0);
 
+  /// The power goes at the `nth` operation from now (0: the next one): after a write has reached
+  /// memory, before a sync has begun. A sweep does this for each number up to `operations`.
+  void crash_at(std::uint64_t nth, crash_loss loss = crash_loss::all, std::uint64_t seed = 0);
+
   /// Writes fail from the `after`-th on (0: the next one), until `heal`.
   void fail_writes(disk_fault how, std::uint64_t after = 0);
   void fail_syncs(disk_fault how, std::uint64_t after = 0);
@@ -59,6 +63,8 @@ public:
   /// Since the beginning.
   std::uint64_t syncs() const;
   std::uint64_t writes() const;
+  /// Writes, truncations and syncs.
+  std::uint64_t operations() const;
   /// Bytes that a crash would take now.
   std::uint64_t unsynced_bytes() const;
 

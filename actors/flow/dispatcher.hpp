@@ -1,0 +1,209 @@
+#pragma once
+// Takes invocations in, starts their actors, and knows where each stands.
+//
+// The problem: an accepted request must never be lost and never be run twice, however often its
+// sender repeats it, the process dies, or the disk fills up; and a flood must be answered with
+// "later", not with an ever longer queue. So acceptance is a journal entry that is durable before
+// anybody is told; the same idempotency key leads to the first one's answer; depth is bounded; and
+// at start everything that was open is taken up again, not all in one moment.
+//
+// Lifecycle: spawned after the log, the reader and the timer; recovers first, and stashes what
+// arrives meanwhile. When a commit fails it drops everything and recovers again from what is
+// durable. Threads: an ordinary scheduled actor.
+
+#include "actors/flow/dispatcher_messages.hpp"
+#include "actors/flow/dispatcher_options.hpp"
+#include "runtime/core/invocation.hpp"
+#include "runtime/journal/reader.hpp"
+
+#include <caf/event_based_actor.hpp>
+#include <caf/response_promise.hpp>
+
+#include <deque>
+#include <functional>
+#include <map>
+#include <memory>
+#include <set>
+#include <string>
+#include <unordered_map>
+#include <vector>
+
+namespace troupe {
+
+/// What the dispatcher is made with.
+struct dispatcher_setup {
+  const environment& env;
+  journal::commit_log& log;
+  caf::actor reader;
+  caf::actor timer;
+  dispatcher_options options;
+  std::vector<agent_options> agents;
+  invocation_options invocations;
+  /// Finished invocations are forgotten after this time; 0: kept.
+  std::chrono::milliseconds retention{std::chrono::hours{24 * 7}};
+  /// Called when this process can do nothing any more (it was fenced). May be empty.
+  std::function<void(const error&)> on_fatal;
+};
+
+class dispatcher final : public caf::event_based_actor {
+public:
+  dispatcher(caf::actor_config& cfg, dispatcher_setup setup);
+
+  const char* name() const override { return "dispatcher"; }
+  void on_exit() override;
+  void enqueue(caf::mailbox_element_ptr what, caf::execution_unit* ctx) override;
+
+protected:
+  caf::behavior make_behavior() override;
+
+private:
+  // Timer ids: an invocation's number (with a bit for its deadline or its next life), and our own.
+  static constexpr std::uint64_t deadline_bit = std::uint64_t{1} << 62U;
+  static constexpr std::uint64_t respawn_bit = std::uint64_t{1} << 61U;
+  static constexpr std::uint64_t take_up_timer = ~std::uint64_t{0};
+  static constexpr std::uint64_t purge_timer = take_up_timer - 1;
+  static constexpr std::uint64_t drain_timer = take_up_timer - 2;
+
+  /// Somebody who wants to know: an actor's promise or an observer.
+  struct waiter {
+    caf::response_promise promise;
+    std::shared_ptr<invocation_observer> observer;
+    bool wait = false;     ///< for the end; else for acceptance
+    bool attached = false;
+    bool told = false;     ///< the observer knows that it was accepted
+  };
+  /// A command whose row must be durable before it is answered.
+  struct acknowledgement {
+    lsn at;
+    caf::response_promise promise;
+  };
+  /// Rarely needed parts of a slot.
+  struct extras {
+    std::vector<waiter> waiters;
+    std::vector<acknowledgement> commands;
+    std::optional<outcome> ending;
+    std::shared_ptr<const journal::started> fresh;
+  };
+  struct agent_state;
+  /// One open invocation.
+  struct slot {
+    invocation_no no = 0;
+    agent_state* agent = nullptr;
+    caf::actor actor;               ///< null: queued, passivated or stuck
+    store::status state = store::status::queued;
+    bool admitted = false;          ///< counts against its agent's concurrency
+    bool parent_waits = false;
+    std::uint32_t sent = 0;         ///< messages to its actor
+    std::uint32_t signals = 0;      ///< received, perhaps not consumed
+    lsn accepted_at = 0;
+    lsn ended_at = 0;
+    utc_time deadline = never;
+    utc_time wake_at = never;
+    std::uint64_t input_hash = 0;
+    invocation_no parent = 0;
+    journal::address parent_at;
+    std::uint32_t parent_generation = 0;
+    std::string key;
+    std::string idempotency_key;
+    std::unique_ptr<extras> more;
+  };
+  struct agent_state {
+    agent_options options;
+    std::uint64_t open = 0;
+    std::uint64_t live = 0;
+    std::deque<invocation_no> queue;                    ///< wait for concurrency
+    std::map<std::string, std::deque<invocation_no>> keys; ///< front: has the key
+  };
+  using slots = std::unordered_map<invocation_no, slot>;
+
+  // -- accepting, in dispatcher.cpp --
+  void on_invoke(invoke_request& r);
+  void on_child_requested(child_requested& c);
+  void look_up(invoke_request r, std::uint64_t hash, waiter w, std::optional<child_requested> c);
+  void accept(invoke_request r, std::uint64_t hash, waiter w, std::optional<child_requested> c);
+  bool attach(invocation_no no, std::uint64_t hash, waiter& w,
+              const std::optional<child_requested>& c);
+  void answer_from_journal(const store::record& found, waiter w,
+                           std::optional<child_requested> c);
+  std::optional<error> refuse(const agent_state* a, bool child) const;
+  std::chrono::milliseconds retry_after(const agent_state& a) const;
+  result<std::string> key_of(const agent_state& a, std::string_view input) const;
+  bool holds_own_key(const child_requested& c, const std::string& key) const;
+  void refuse_waiter(waiter& w, error why);
+  void report_child(const child_requested& c, result<std::string> value);
+
+  // -- running --
+  void admit(slot& s);
+  void start(slot& s);
+  void take_key(slot& s);
+  void release_key(slot& s);
+  void next_in_line(agent_state& a);
+  void on_durable(const durable& d);
+  void on_ended(invocation_ended& e);
+  void on_died(const invocation_died& d);
+  void on_stopped(const invocation_stopped& s);
+  void on_passivate(const passivate_me& p);
+  void on_timer(std::uint64_t id);
+  void wake(slot& s);
+  void take_up(slot& s);
+  void tell_accepted(slot& s);
+  void close(slot& s);
+  void drop_actor(slot& s);
+  void progress(slot& s);
+  extras& more(slot& s);
+  slot* find(invocation_no no);
+  slot* find_id(std::string_view id);
+  std::string id_of(invocation_no no) const;
+  template <class Message>
+  void tell(slot& s, Message m) {
+    ++s.sent;
+    send(s.actor, std::move(m));
+  }
+  lsn append(store::unit u);
+  bool stuck(const slot& s) const;
+  std::uint64_t count_stuck() const;
+  void check_idle();
+
+  // -- commands, in dispatcher_commands.cpp --
+  void on_await(await_invocation& a);
+  void on_signal(signal_request& r);
+  void on_cancel(const cancel_request& r);
+  void cancel(slot& s, journal::cancel_reason why, caf::response_promise* promise);
+  void on_retry(const retry_request& r);
+  void retry(invocation_no no, const store::record& record, history& h,
+             caf::response_promise promise);
+  void on_resolve(resolve_request& r);
+  void resolve(slot& s, resolve_request& r, history& h, caf::response_promise promise);
+  void acknowledge(slot& s, lsn at, caf::response_promise promise);
+  dispatcher_stats stats() const;
+  void purge();
+
+  // -- recovery, in dispatcher_recovery.cpp --
+  void recover();
+  void on_open_page(open_page& page);
+  void adopt(store::open_entry& e);
+  void take_up();
+  void on_log_failed(const error& why);
+  void on_log_recovered();
+
+  dispatcher_setup setup_;
+  std::shared_ptr<invocation_world> world_;
+  std::map<std::string, agent_state, std::less<>> agents_;
+  slots slots_;
+  std::map<std::pair<std::string, std::string>, invocation_no> keys_; ///< agent + idempotency key
+  std::set<std::pair<std::string, std::string>> looking_;
+  std::deque<std::function<void()>> stashed_; ///< arrived during recovery or a look-up
+  std::deque<invocation_no> to_take_up_;
+  std::map<lsn, invocation_no> begin_after_; ///< begin once this row is durable
+  std::vector<caf::response_promise> idle_waiters_;
+  std::vector<caf::response_promise> drain_waiters_;
+  invocation_no last_no_ = 0;
+  std::uint64_t incarnation_ = 0;
+  std::uint64_t ended_count_ = 0;
+  steady_time counting_since_{};
+  bool recovering_ = true;
+  bool draining_ = false;
+  std::atomic<std::size_t> mail_{0};
+};
+
+} // namespace troupe

@@ -1,0 +1,329 @@
+// What a person or a program asks of an invocation that is already there.
+#include "actors/flow/dispatcher.hpp"
+
+#include <fmt/format.h>
+
+namespace troupe {
+namespace {
+
+// Signals of one invocation that may wait to be consumed. Each costs a journal row; a sender that
+// is so far ahead is not read at all.
+constexpr std::uint32_t signals_max = 1'000;
+
+// How often finished invocations are looked for, and how many are forgotten in one commit: small,
+// so that a purge never delays a step by more than some milliseconds.
+constexpr std::chrono::seconds purge_every{60};
+constexpr std::uint32_t purge_batch = 500;
+
+command_reply refused(errc code, std::string why) {
+  return command_reply{error{code, std::move(why)}};
+}
+
+} // namespace
+
+void dispatcher::on_await(await_invocation& a) {
+  waiter w;
+  w.wait = true;
+  w.attached = true;
+  w.observer = a.observer;
+  if (!w.observer)
+    w.promise = make_response_promise();
+  if (auto* s = find_id(a.id)) {
+    more(*s).waiters.push_back(std::move(w));
+    if (s->accepted_at <= setup_.log.durable_lsn())
+      tell_accepted(*s);
+    return;
+  }
+  auto no = store::invocation_number(setup_.log.store().tag(), a.id);
+  if (!no) {
+    refuse_waiter(w, error{errc::not_found, fmt::format("no invocation \"{}\"", a.id)});
+    return;
+  }
+  store::record record;
+  record.no = *no;
+  record.state = store::status::completed;
+  answer_from_journal(record, std::move(w), {});
+}
+
+void dispatcher::acknowledge(slot& s, lsn at, caf::response_promise promise) {
+  if (at == 0)
+    promise.deliver(command_reply{error{errc::store_failed, setup_.log.why().message}});
+  else
+    more(s).commands.push_back({at, std::move(promise)});
+}
+
+void dispatcher::on_signal(signal_request& r) {
+  auto promise = make_response_promise();
+  auto* s = find_id(r.id);
+  if (s == nullptr || s->ended_at != 0) {
+    promise.deliver(refused(errc::not_found, fmt::format("no open invocation \"{}\"", r.id)));
+    return;
+  }
+  if (s->signals >= signals_max) {
+    promise.deliver(refused(errc::overloaded,
+                            fmt::format("{} signals wait already (signals_max)", signals_max)));
+    return;
+  }
+  if (auto json = canonical(r.value); !json) {
+    promise.deliver(refused(errc::invalid_input, "signal: " + json.error().message));
+    return;
+  }
+  ++s->signals;
+  store::unit u;
+  u.invocation = s->no;
+  journal::signalled what;
+  what.name = r.name;
+  what.when = setup_.env.clock.now();
+  if (r.value.size() > setup_.invocations.inline_max) {
+    what.value.stored = true;
+    what.value.hash = sha256(r.value);
+    u.blobs.push_back({what.value.hash, r.value, false});
+    u.references.push_back(what.value.hash);
+  } else {
+    what.value.text = r.value;
+  }
+  journal::row_writer row;
+  row.add(journal::entry{std::move(what)});
+  u.row = row.take(s->no, journal::outside, journal::outside);
+  auto at = append(std::move(u));
+  acknowledge(*s, at, promise);
+  if (at == 0)
+    return;
+  if (s->actor)
+    tell(*s, signal_arrived{at, r.name, r.value});
+  else
+    wake(*s);
+}
+
+void dispatcher::on_cancel(const cancel_request& r) {
+  auto promise = make_response_promise();
+  auto* s = find_id(r.id);
+  if (s == nullptr || s->ended_at != 0) {
+    promise.deliver(refused(errc::not_found, fmt::format("no open invocation \"{}\"", r.id)));
+    return;
+  }
+  cancel(*s, journal::cancel_reason::requested, &promise);
+}
+
+void dispatcher::cancel(slot& s, journal::cancel_reason why, caf::response_promise* promise) {
+  auto no = s.no;
+  auto now = setup_.env.clock.now();
+  store::unit u;
+  u.invocation = no;
+  journal::row_writer row;
+  row.add(journal::entry{journal::cancel_asked{why, now}});
+  bool stuck_now = s.state == store::status::paused || s.state == store::status::quarantined;
+  bool not_begun = !s.actor && (s.state == store::status::queued || stuck_now);
+  outcome how{store::status::cancelled,
+              error{why == journal::cancel_reason::deadline ? errc::deadline_exceeded
+                                                            : errc::cancelled,
+                    std::string{to_string(why)}}};
+  if (not_begun) { // no coroutine will ever hear of it: it ends here
+    journal::ended end;
+    end.ok = false;
+    end.failure = how.value.error();
+    end.when = now;
+    row.add(journal::entry{std::move(end)});
+    u.changed = store::change{store::status::cancelled, never, now, 0, 0};
+  }
+  u.row = row.take(no, journal::outside, journal::outside);
+  auto at = append(std::move(u));
+  if (promise != nullptr)
+    acknowledge(s, at, *promise);
+  if (at == 0)
+    return;
+  if (not_begun) {
+    more(s).ending = std::move(how);
+    s.ended_at = at;
+  } else if (s.actor) {
+    tell(s, cancel_arrived{why});
+  } else {
+    wake(s);
+  }
+  // Children that are waited for are part of it.
+  std::vector<invocation_no> children;
+  for (auto& [child, c] : slots_)
+    if (c.parent == no && c.parent_waits && c.ended_at == 0)
+      children.push_back(child);
+  for (auto child : children)
+    if (auto* c = find(child))
+      cancel(*c, journal::cancel_reason::parent, nullptr);
+}
+
+void dispatcher::on_retry(const retry_request& r) {
+  auto promise = make_response_promise();
+  auto no = store::invocation_number(setup_.log.store().tag(), r.id);
+  auto* s = no ? find(*no) : nullptr;
+  bool stopped = s != nullptr
+                 && (s->state == store::status::paused || s->state == store::status::quarantined);
+  if (!no || (s != nullptr && !stopped)) {
+    promise.deliver(no ? refused(errc::conflict,
+                                 fmt::format("\"{}\" is still open: only a failed, cancelled, "
+                                             "paused or quarantined invocation is retried",
+                                             r.id))
+                       : refused(errc::not_found, fmt::format("no invocation \"{}\"", r.id)));
+    return;
+  }
+  auto gone = [promise](const caf::error&) mutable {
+    promise.deliver(refused(errc::unavailable, "the store's reader does not answer"));
+  };
+  request(setup_.reader, std::chrono::seconds{30}, find_record{*no, {}, {}})
+    .then(
+      [=, this](found_record& found) mutable {
+        if (!found.what || !*found.what) {
+          promise.deliver(refused(errc::not_found, fmt::format("no invocation \"{}\"", r.id)));
+          return;
+        }
+        auto record = **found.what;
+        request(setup_.reader, std::chrono::seconds{60}, load_history{*no, {}, {}})
+          .then([=, this](history& h) mutable { retry(*no, record, h, promise); }, gone);
+      },
+      gone);
+}
+
+void dispatcher::retry(invocation_no no, const store::record& record, history& h,
+                       caf::response_promise promise) {
+  auto agent = agents_.find(record.agent);
+  if (!h.rows || agent == agents_.end()) {
+    promise.deliver(command_reply{
+      h.rows ? error{errc::not_found, fmt::format("agent \"{}\" is not in this topology",
+                                                  record.agent)}
+             : h.rows.error()});
+    return;
+  }
+  if (record.state == store::status::completed) {
+    promise.deliver(refused(errc::conflict, "it has completed: there is nothing to retry"));
+    return;
+  }
+  journal::replay past{std::move(*h.rows)};
+  auto* s = find(no);
+  if (s == nullptr) {
+    slot fresh;
+    fresh.no = no;
+    fresh.agent = &agent->second;
+    fresh.key = record.key;
+    fresh.idempotency_key = record.idempotency_key;
+    fresh.input_hash = record.input_hash;
+    s = &slots_.emplace(no, std::move(fresh)).first->second;
+    ++agent->second.open;
+    if (!record.idempotency_key.empty())
+      keys_[{record.agent, record.idempotency_key}] = no;
+  }
+  store::unit u;
+  u.invocation = no;
+  u.changed = store::change{store::status::running, never, setup_.env.clock.now(), past.run() + 1,
+                            past.generation()};
+  journal::row_writer row;
+  row.add(journal::entry{journal::run_began{past.kept_by_retry()}});
+  u.row = row.take(no, past.run() + 1, past.generation());
+  auto at = append(std::move(u));
+  acknowledge(*s, at, promise);
+  if (at == 0)
+    return;
+  s->accepted_at = at;
+  s->state = store::status::queued;
+  // Its journal is read only once this row is in it.
+  begin_after_[at] = no;
+}
+
+void dispatcher::on_resolve(resolve_request& r) {
+  auto promise = make_response_promise();
+  auto* s = find_id(r.id);
+  if (s == nullptr || s->ended_at != 0) {
+    promise.deliver(refused(errc::not_found, fmt::format("no open invocation \"{}\"", r.id)));
+    return;
+  }
+  auto no = s->no;
+  request(setup_.reader, std::chrono::seconds{60}, load_history{no, {}, {}})
+    .then(
+      [=, this, r = std::move(r)](history& h) mutable {
+        if (auto* still = find(no))
+          resolve(*still, r, h, promise);
+        else
+          promise.deliver(refused(errc::not_found, "it has ended meanwhile"));
+      },
+      [promise](const caf::error&) mutable {
+        promise.deliver(refused(errc::unavailable, "the store's reader does not answer"));
+      });
+}
+
+void dispatcher::resolve(slot& s, resolve_request& r, history& h, caf::response_promise promise) {
+  if (!h.rows) {
+    promise.deliver(command_reply{h.rows.error()});
+    return;
+  }
+  journal::replay past{std::move(*h.rows)};
+  if (!past.last_parked() || past.resolution()) {
+    promise.deliver(refused(errc::conflict, "it is not parked: there is nothing to resolve"));
+    return;
+  }
+  journal::resolved what;
+  what.at = past.last_parked()->at;
+  what.decision = r.decision;
+  if (r.decision == journal::verdict::done) {
+    if (auto json = canonical(r.value); !json) {
+      promise.deliver(refused(errc::invalid_input, "result: " + json.error().message));
+      return;
+    }
+    what.value.text = r.value;
+  }
+  store::unit u;
+  u.invocation = s.no;
+  journal::row_writer row;
+  row.add(journal::entry{what});
+  u.row = row.take(s.no, journal::outside, journal::outside);
+  auto at = append(std::move(u));
+  acknowledge(s, at, promise);
+  if (at == 0)
+    return;
+  if (s.actor)
+    tell(s, resolution_arrived{std::move(what)});
+  else
+    begin_after_[at] = s.no;
+}
+
+dispatcher_stats dispatcher::stats() const {
+  dispatcher_stats all;
+  for (const auto& [name, a] : agents_) {
+    std::uint64_t waiting = a.queue.size();
+    for (const auto& [_, line] : a.keys)
+      waiting += line.empty() ? 0 : line.size() - 1;
+    all.agents.push_back({name, a.open, waiting, a.live});
+  }
+  all.ready = !recovering_;
+  all.draining = draining_;
+  all.stuck = count_stuck();
+  if (setup_.log.failed())
+    all.store_failure = setup_.log.why();
+  all.replayed_steps = world_->replayed.load();
+  return all;
+}
+
+void dispatcher::purge() {
+  auto me = caf::actor_cast<caf::actor>(this);
+  auto now = setup_.env.clock.now();
+  send(setup_.timer, arm_timer{me, purge_timer, now + purge_every});
+  if (setup_.retention.count() <= 0 || setup_.log.failed())
+    return;
+  request(setup_.reader, std::chrono::seconds{60},
+          load_finished{now - setup_.retention, purge_batch})
+    .then(
+      [this, me](finished_page& page) {
+        if (!page.what || page.what->empty())
+          return;
+        bool more_to_come = page.what->size() == purge_batch;
+        // One that is being retried is open again.
+        std::erase_if(*page.what, [this](invocation_no no) { return find(no) != nullptr; });
+        store::unit u;
+        u.purge = std::move(*page.what);
+        setup_.env.events.write({level::info, "store.purged", {}, {}, {}, "ok", 0, {},
+                                 {{"invocations", std::to_string(u.purge.size())}}});
+        setup_.log.append(std::move(u), {}, incarnation_, context());
+        if (more_to_come)
+          send(setup_.timer, arm_timer{me, purge_timer,
+                                       setup_.env.clock.now() + std::chrono::seconds{1}});
+      },
+      [](const caf::error&) {}); // the next round tries again
+}
+
+} // namespace troupe

@@ -1,0 +1,193 @@
+// The coroutines of a call: a conversation is one question or several, a question is one attempt or
+// several, an attempt is one request.
+
+#include "actors/llm/answer.hpp"
+#include "actors/llm/llm_endpoint_actor.hpp"
+#include "actors/llm/question.hpp"
+#include "runtime/core/json.hpp"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <exception>
+
+namespace troupe::detail {
+namespace {
+
+using std::chrono::microseconds;
+
+// `completion_text` of runtime/core/effects.hpp, as agents read it.
+struct spoken {
+  std::string text;
+  std::int64_t input_tokens = 0;
+  std::int64_t output_tokens = 0;
+};
+BOOST_DESCRIBE_STRUCT(spoken, (), (text, input_tokens, output_tokens))
+
+} // namespace
+
+result<std::unique_ptr<llm_endpoint::call>> llm_endpoint::admit(call_request& r) {
+  auto now = env_.clock.now();
+  auto deadline = std::min(r.deadline, utc_time{now + options_.retry.total_timeout});
+  if (deadline <= now)
+    return error{errc::deadline_exceeded, "the deadline had passed when the call arrived"};
+  auto question = read_question(r.body, options_);
+  if (!question)
+    return std::move(question).error();
+  auto c = std::make_unique<call>();
+  if (!question->schema.empty()) {
+    auto schema = validator_of(question->schema);
+    if (!schema)
+      return std::move(schema).error();
+    c->schema = std::move(*schema);
+  }
+  c->no = ++last_no_;
+  c->request = std::move(r);
+  c->request.body.clear(); // the question has it
+  c->question = std::move(*question);
+  c->deadline = deadline;
+  c->began = env_.clock.steady();
+  return c;
+}
+
+result<schema_validator> llm_endpoint::validator_of(const std::string& schema) {
+  if (auto found = schemas_.find(schema); found != schemas_.end())
+    return found->second;
+  auto compiled = schema_validator::compile(schema);
+  if (!compiled)
+    return std::move(compiled).error();
+  if (schemas_.size() >= schemas_max)
+    schemas_.clear();
+  schemas_.emplace(schema, *compiled);
+  return compiled;
+}
+
+async<void> llm_endpoint::serve(std::uint64_t no) {
+  result<std::string> outcome;
+  try {
+    outcome = co_await converse(no);
+  } catch (const std::exception& e) {
+    outcome = error{errc::internal, fmt::format("{}: {}", service_, e.what()), certainty::unknown};
+  }
+  finish(*calls_.at(no), std::move(outcome));
+}
+
+async<result<std::string>> llm_endpoint::converse(std::uint64_t no) {
+  auto& c = *calls_.at(no);
+  for (;;) {
+    auto answer = co_await ask_until_answered(no);
+    if (!answer)
+      co_return std::move(answer).error();
+    auto outcome = judge(c, *answer);
+    if (outcome || c.repairs >= options_.repairs_max)
+      co_return outcome;
+    ask_again(c, *answer, outcome.error());
+  }
+}
+
+// What the caller gets for an answer. The error is what is wrong with it, for the model.
+result<std::string> llm_endpoint::judge(const call& c, const model_answer& answer) const {
+  if (c.schema) {
+    auto value = find_answer(answer.text, *c.schema);
+    if (value || c.repairs < options_.repairs_max)
+      return value;
+    auto why = std::move(value).error();
+    why.message = fmt::format("{}; the model's last answer after {} repairs begins: {}",
+                              why.message, c.repairs, head_of(answer.text));
+    return why;
+  }
+  spoken out;
+  out.text = answer.text;
+  out.input_tokens = answer.input_tokens;
+  out.output_tokens = answer.output_tokens;
+  return to_json(out);
+}
+
+void llm_endpoint::ask_again(call& c, const model_answer& answer, const error& wrong) {
+  ++c.repairs;
+  ++stats_.repairs;
+  c.question.messages.push_back(model_message{"assistant", answer.text});
+  c.question.messages.push_back(model_message{"user", complaint(wrong)});
+  c.question.temperature = 0.0;
+}
+
+async<result<model_answer>> llm_endpoint::ask_until_answered(std::uint64_t no) {
+  auto& c = *calls_.at(no);
+  retry_state retry{options_.retry, effect_class::read, c.deadline};
+  for (;;) {
+    auto answer = co_await attempt(no);
+    if (answer) {
+      retry.succeeded(budget_);
+      co_return answer;
+    }
+    auto next = retry.failed(answer.error(), env_.clock.now(), budget_, env_.random);
+    if (next.stop != retry_stop::no)
+      co_return retry.closing(std::move(answer).error());
+    waiting pause{*this, c, env_.clock.now() + next.wait};
+    auto why = co_await pause;
+    if (why == wake::cancelled)
+      co_return interrupted(c, why);
+    ++stats_.retries;
+  }
+}
+
+async<result<model_answer>> llm_endpoint::attempt(std::uint64_t no) {
+  auto& c = *calls_.at(no);
+  auto slot = co_await take_slot(no);
+  if (!slot)
+    co_return std::move(slot).error();
+  start_attempt(c);
+  waiting response{*this, c, std::min(c.deadline, env_.clock.now() + options_.retry.timeout)};
+  auto why = co_await response;
+  if (why != wake::answer) {
+    backend_->cancel(c.at_backend);
+    c.answer = interrupted(c, why);
+  }
+  end_attempt(c);
+  co_return std::move(c.answer);
+}
+
+async<result<unit>> llm_endpoint::take_slot(std::uint64_t no) {
+  auto& c = *calls_.at(no);
+  if (c.cancelled || c.deadline <= env_.clock.now())
+    co_return interrupted(c, c.cancelled ? wake::cancelled : wake::time);
+  if (in_flight_ < options_.concurrent) {
+    ++in_flight_;
+    co_return unit{};
+  }
+  queue_.insert(no);
+  waiting turn{*this, c, c.deadline};
+  auto why = co_await turn;
+  if (why == wake::slot)
+    co_return unit{};
+  queue_.erase(no);
+  co_return interrupted(c, why);
+}
+
+void llm_endpoint::finish(call& c, result<std::string> outcome) {
+  if (outcome)
+    ++stats_.calls_ok;
+  done_event(c, outcome);
+  call_reply reply;
+  reply.outcome = std::move(outcome);
+  reply.attempts = c.attempts;
+  auto promise = std::move(c.reply);
+  calls_.erase(c.no);
+  promise.deliver(std::move(reply));
+}
+
+void llm_endpoint::done_event(const call& c, const result<std::string>& outcome) const {
+  event e;
+  e.name = "llm.done";
+  e.lvl = outcome ? level::debug : level::warning;
+  e.invocation = c.request.invocation;
+  e.agent = c.request.agent;
+  e.service = service_;
+  e.attempt = c.attempts;
+  e.latency = std::chrono::duration_cast<microseconds>(env_.clock.steady() - c.began);
+  e.result = outcome ? "ok" : to_string(outcome.error().code);
+  e.fields.emplace_back("repairs", to_json(c.repairs));
+  env_.events.write(e);
+}
+
+} // namespace troupe::detail

@@ -1,0 +1,264 @@
+#include "actors/llm/llm_endpoint.hpp"
+
+#include "actors/llm/llm_endpoint_actor.hpp"
+#include "actors/llm/openai_backend.hpp"
+#include "actors/llm/scripted_backend.hpp"
+#include "runtime/core/messages.hpp"
+
+#include <caf/actor_system.hpp>
+#include <caf/send.hpp>
+
+#include <fmt/format.h>
+
+#include <algorithm>
+
+namespace troupe {
+namespace detail {
+namespace {
+
+using std::chrono::microseconds;
+using std::chrono::milliseconds;
+
+constexpr std::size_t mailbox_reserve = 64; // requests beside those that find a place: statistics
+
+// All calls that are not answered yet.
+std::size_t calls_max(const endpoint_options& o) {
+  return std::size_t{o.concurrent} + o.queue;
+}
+
+std::uint32_t mailbox_max(const endpoint_options& o) {
+  return static_cast<std::uint32_t>(calls_max(o) + mailbox_reserve);
+}
+
+} // namespace
+
+llm_endpoint::llm_endpoint(caf::actor_config& cfg, llm_setup setup)
+  : bounded_actor(cfg, mailbox_max(setup.options)), env_(setup.env),
+    timer_(std::move(setup.timer)), options_(std::move(setup.options)),
+    service_("llm:" + options_.name), backend_(std::move(setup.backend)),
+    budget_(options_.retry) {}
+
+caf::behavior llm_endpoint::make_behavior() {
+  return {
+    [this](call_request& r) { on_call(r); },
+    [this](const call_cancel& c) { on_cancel(c.id); },
+    [this](const timer_fired& t) { on_timer(t.id); },
+    [this](attempt_done& d) { on_attempt(d); },
+    [this](const llm_stats_request&) { return stats(); },
+  };
+}
+
+// Frames refer to calls, and a stored promise is a cycle on this actor: answer, then frames, then
+// calls.
+void llm_endpoint::on_exit() {
+  for (auto& [_, c] : calls_) {
+    auto known = c->attempts > 0 ? certainty::unknown : certainty::definite;
+    call_reply reply;
+    reply.outcome = error{errc::unavailable, service_ + " has ended", known};
+    reply.attempts = c->attempts;
+    c->reply.deliver(std::move(reply));
+    if (c->in_flight)
+      backend_->cancel(c->at_backend);
+  }
+  scope_.clear();
+  calls_.clear();
+  queue_.clear();
+  send(timer_, disarm_timers{address()});
+  timer_ = nullptr;
+}
+
+// -- handlers ------------------------------------------------------------------------------------
+
+void llm_endpoint::on_call(call_request& r) {
+  auto reply = make_response_promise();
+  if (calls_.size() >= calls_max(options_)) {
+    ++stats_.overloaded;
+    call_reply refusal;
+    refusal.outcome = overload();
+    refusal.attempts = 0;
+    reply.deliver(std::move(refusal));
+    return;
+  }
+  auto admitted = admit(r);
+  if (!admitted) {
+    call_reply refusal;
+    refusal.outcome = std::move(admitted).error();
+    refusal.attempts = 0;
+    reply.deliver(std::move(refusal));
+    return;
+  }
+  auto& c = **admitted;
+  c.reply = std::move(reply);
+  auto no = c.no;
+  calls_.emplace_hint(calls_.end(), no, std::move(*admitted));
+  ++stats_.calls;
+  scope_.spawn(serve(no));
+}
+
+void llm_endpoint::on_cancel(call_id id) {
+  for (auto& [_, c] : calls_)
+    if (c->request.id == id) {
+      c->cancelled = true;
+      go_on(*c, wake::cancelled);
+      return; // `calls_` may have changed
+    }
+}
+
+void llm_endpoint::on_timer(std::uint64_t no) {
+  auto found = calls_.find(no);
+  // One that was on its way while the wait ended may meet the next wait.
+  if (found != calls_.end() && found->second->until <= env_.clock.now())
+    go_on(*found->second, wake::time);
+}
+
+void llm_endpoint::on_attempt(attempt_done& d) {
+  auto found = calls_.find(d.no);
+  if (found == calls_.end())
+    return;
+  auto& c = *found->second;
+  if (!c.in_flight || c.attempts != d.attempt)
+    return; // given up already
+  c.answer = std::move(d.outcome);
+  go_on(c, wake::answer);
+}
+
+llm_stats llm_endpoint::stats() const {
+  auto out = stats_;
+  out.in_flight = in_flight_;
+  out.waiting = static_cast<std::uint32_t>(calls_.size()) - in_flight_;
+  return out;
+}
+
+// From how fast the queue drains: when somebody who comes back then should find a place.
+error llm_endpoint::overload() const {
+  auto wait = usual_latency_ * (calls_.size() / options_.concurrent);
+  error out{errc::overloaded, fmt::format("{} has {} calls in flight or waiting (concurrent {} + "
+                                          "queue {})",
+                                          service_, calls_.size(), options_.concurrent,
+                                          options_.queue)};
+  out.retry_after = std::clamp(std::chrono::ceil<milliseconds>(wait), milliseconds{100},
+                               milliseconds{60'000});
+  return out;
+}
+
+// -- slots and waits -----------------------------------------------------------------------------
+
+bool llm_endpoint::waiting::await_ready() const {
+  call_.woken = call_.cancelled ? wake::cancelled : wake::time;
+  return call_.cancelled || until_ <= self_.env_.clock.now();
+}
+
+void llm_endpoint::suspend(call& c, std::uint64_t chain, utc_time until) {
+  c.chain = chain;
+  c.waits = true;
+  c.until = until;
+  send(timer_, arm_timer{caf::actor_cast<caf::actor>(this), c.no, until});
+}
+
+void llm_endpoint::go_on(call& c, wake why) {
+  if (!std::exchange(c.waits, false))
+    return;
+  c.woken = why;
+  if (why != wake::time)
+    send(timer_, arm_timer{caf::actor_cast<caf::actor>(this), c.no, never});
+  scope_.resume(c.chain);
+}
+
+void llm_endpoint::start_attempt(call& c) {
+  c.in_flight = true;
+  ++c.attempts;
+  ++stats_.attempts;
+  c.sent = env_.clock.steady();
+  // Not a strong handle: a request on its way must not keep an actor that has ended.
+  auto done = [self = address(), no = c.no, attempt = c.attempts](result<model_answer> outcome) {
+    if (auto to = caf::actor_cast<caf::actor>(self))
+      caf::anon_send(to, attempt_done{no, attempt, std::move(outcome)});
+  };
+  c.at_backend = backend_->start(c.question, std::move(done));
+}
+
+void llm_endpoint::end_attempt(call& c) {
+  c.in_flight = false;
+  --in_flight_;
+  auto took = std::chrono::duration_cast<microseconds>(env_.clock.steady() - c.sent);
+  usual_latency_ = (usual_latency_ * 7 + took) / 8;
+  if (c.answer) {
+    ++stats_.attempts_ok;
+    stats_.input_tokens += static_cast<std::uint64_t>(std::max<std::int64_t>(0, c.answer->input_tokens));
+    stats_.output_tokens += static_cast<std::uint64_t>(std::max<std::int64_t>(0, c.answer->output_tokens));
+  }
+  attempt_event(c);
+  grant_slots();
+}
+
+void llm_endpoint::grant_slots() {
+  while (in_flight_ < options_.concurrent && !queue_.empty()) {
+    auto no = *queue_.begin();
+    queue_.erase(queue_.begin());
+    ++in_flight_;
+    go_on(*calls_.at(no), wake::slot);
+  }
+}
+
+error llm_endpoint::interrupted(const call& c, wake why) const {
+  auto known = c.attempts > 0 ? certainty::unknown : certainty::definite;
+  if (why == wake::cancelled)
+    return {errc::cancelled, "the call was cancelled", known};
+  if (env_.clock.now() < c.deadline)
+    return {errc::timed_out, fmt::format("no answer within {} ms", options_.retry.timeout.count()),
+            certainty::unknown};
+  return {errc::deadline_exceeded,
+          fmt::format("no answer by the deadline of the call ({} attempts)", c.attempts), known};
+}
+
+void llm_endpoint::attempt_event(const call& c) const {
+  event e;
+  e.name = "llm.call";
+  e.lvl = c.answer ? level::info : level::warning;
+  e.invocation = c.request.invocation;
+  e.agent = c.request.agent;
+  e.service = service_;
+  e.attempt = c.attempts;
+  e.latency = std::chrono::duration_cast<microseconds>(env_.clock.steady() - c.sent);
+  e.result = c.answer ? "ok" : to_string(c.answer.error().code);
+  auto model = c.answer && !c.answer->model.empty() ? c.answer->model : options_.model;
+  e.fields.emplace_back("model", to_json(model));
+  if (c.answer) {
+    e.fields.emplace_back("input_tokens", to_json(c.answer->input_tokens));
+    e.fields.emplace_back("output_tokens", to_json(c.answer->output_tokens));
+    e.fields.emplace_back("finish_reason", to_json(c.answer->finish_reason));
+  }
+  env_.events.write(e);
+}
+
+} // namespace detail
+
+service_info llm_service_info(const endpoint_options& options) {
+  service_info out;
+  out.cls = effect_class::read;
+  out.total_timeout = options.retry.total_timeout;
+  return out;
+}
+
+caf::actor start_llm_endpoint(caf::actor_system& system, llm_setup setup) {
+  auto& services = setup.env.services;
+  auto name = "llm:" + setup.options.name;
+  auto info = llm_service_info(setup.options);
+  auto self = system.spawn<detail::llm_endpoint>(std::move(setup));
+  services.put(std::move(name), self, info);
+  return self;
+}
+
+result<std::shared_ptr<model_backend>>
+make_model_backend(caf::actor_system& system, const environment& env, const caf::actor& timer,
+                   const endpoint_options& options,
+                   std::shared_ptr<net::http_transport> transport) {
+  if (options.kind == endpoint_kind::openai)
+    return std::make_shared<openai_backend>(options, env.clock, std::move(transport));
+  auto script = load_script(options.script);
+  if (!script)
+    return std::move(script).error();
+  return std::make_shared<scripted_backend>(system, env, timer, std::move(*script));
+}
+
+} // namespace troupe

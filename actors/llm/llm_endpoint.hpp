@@ -1,0 +1,66 @@
+#pragma once
+// One model, as an actor: `llm:NAME` in the directory.
+//
+// The problem: a model is slow, dear, rate limited, now and then down, and it answers in prose when
+// asked for JSON. This actor is the one place that deals with it, so that an agent gets a value of
+// the shape that it asked for, or one error.
+//
+// A call (`call_request`, its body as in question.hpp) goes through
+//   queue     never more than `concurrent` requests in flight, the oldest call first; more than
+//             `concurrent + queue` calls at once are answered with `overloaded` and `retry_after`
+//   attempt   one request to the backend, at most `retry.timeout` long
+//   retry     after a failure that passes, after a pause, within the budget: see retry.hpp
+//   repair    with a schema: what stands around the JSON is taken off; where the value misses the
+//             schema, the model is told what is wrong and asked again at temperature 0, up to
+//             `repairs_max` times, then `schema_mismatch` with the beginning of its last answer
+// under one deadline, the earlier of the call's own and `retry.total_timeout` from its arrival.
+// A repair is a new question, so it has attempts of its own.
+//
+// The outcome is the JSON value that fits the schema; without a schema
+// `{"text":..,"input_tokens":n,"output_tokens":n}`. `call_cancel` ends the request at the backend.
+// `llm_stats_request` is answered with `llm_stats`.
+//
+// Events: `llm.call` for each attempt (result, attempt, latency, model, tokens, finish reason) and
+// `llm.done` for each call. Never what was said.
+//
+// Lifecycle: ends by an exit message; whoever waits gets `unavailable` first, and requests in flight
+// are cancelled. Threads: an ordinary scheduled actor; backends call back from theirs.
+
+#include "actors/llm/llm_messages.hpp"
+#include "actors/llm/llm_options.hpp"
+#include "actors/llm/model_backend.hpp"
+#include "runtime/core/env.hpp"
+
+#include <caf/actor.hpp>
+#include <caf/fwd.hpp>
+
+#include <memory>
+
+namespace troupe {
+
+namespace net {
+class http_transport;
+}
+
+/// What an endpoint is made with. `env` outlives it; the backend is kept over its restarts.
+struct llm_setup {
+  const environment& env;
+  caf::actor timer;
+  endpoint_options options;
+  std::shared_ptr<model_backend> backend;
+};
+
+/// The backend that the options ask for. `transport` is used by openai only.
+///
+/// @returns `errc::invalid_input` or `errc::not_found` where the script cannot be used
+result<std::shared_ptr<model_backend>>
+make_model_backend(caf::actor_system& system, const environment& env, const caf::actor& timer,
+                   const endpoint_options& options, std::shared_ptr<net::http_transport> transport);
+
+/// What callers of an endpoint must know: it only reads, and how long it may take.
+service_info llm_service_info(const endpoint_options& options);
+
+/// Starts an endpoint and puts it into the directory as `llm:NAME`, in the place of an earlier one.
+caf::actor start_llm_endpoint(caf::actor_system& system, llm_setup setup);
+
+} // namespace troupe

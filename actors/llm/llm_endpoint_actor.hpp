@@ -1,0 +1,135 @@
+#pragma once
+// The actor behind llm_endpoint.hpp. Private to this folder.
+//
+// llm_endpoint.cpp has its handlers, slots and waits; llm_conversation.cpp the coroutines of a call.
+
+#include "actors/guard/bounded_actor.hpp"
+#include "actors/guard/retry.hpp"
+#include "actors/llm/llm_endpoint.hpp"
+#include "runtime/core/async.hpp"
+#include "runtime/core/call.hpp"
+#include "runtime/core/schema_validator.hpp"
+
+#include <caf/response_promise.hpp>
+
+#include <map>
+#include <set>
+#include <string>
+#include <utility>
+
+namespace troupe::detail {
+
+/// From a backend's thread: attempt `attempt` of call `no` has ended.
+struct attempt_done {
+  std::uint64_t no = 0;
+  std::uint32_t attempt = 0;
+  result<model_answer> outcome;
+};
+
+class llm_endpoint final : public bounded_actor {
+public:
+  /// Schemas that are kept compiled; an agent class has one or two.
+  static constexpr std::size_t schemas_max = 64;
+
+  llm_endpoint(caf::actor_config& cfg, llm_setup setup);
+
+  const char* name() const override { return "llm_endpoint"; }
+  void on_exit() override;
+
+protected:
+  caf::behavior make_behavior() override;
+
+private:
+  /// Why a call that waited goes on.
+  enum class wake : std::uint8_t { time, slot, answer, cancelled };
+
+  struct call {
+    std::uint64_t no = 0;
+    call_request request;
+    caf::response_promise reply;
+    model_request question;
+    std::optional<schema_validator> schema;
+    utc_time deadline{};
+    steady_time began{};
+    bool cancelled = false;
+    std::uint32_t attempts = 0;
+    std::uint32_t repairs = 0;
+    // The wait that it is in.
+    std::uint64_t chain = 0; ///< of its coroutine, in the scope
+    bool waits = false;
+    utc_time until{};
+    wake woken = wake::time;
+    // The attempt that is in flight.
+    bool in_flight = false;
+    model_request_id at_backend = 0;
+    steady_time sent{};
+    result<model_answer> answer;
+  };
+
+  /// Yields why the call goes on: at `until` at the latest, at once where it was cancelled.
+  class waiting {
+  public:
+    waiting(llm_endpoint& self, call& c, utc_time until) : self_(self), call_(c), until_(until) {}
+    bool await_ready() const;
+    template <class Promise>
+    void await_suspend(std::coroutine_handle<Promise> h) const {
+      self_.suspend(call_, h.promise().on->id, until_);
+    }
+    wake await_resume() const { return call_.woken; }
+
+  private:
+    llm_endpoint& self_;
+    call& call_;
+    utc_time until_;
+  };
+
+  // -- handlers --
+  void on_call(call_request& r);
+  void on_cancel(call_id id);
+  void on_timer(std::uint64_t no);
+  void on_attempt(attempt_done& d);
+  llm_stats stats() const;
+
+  // -- a call, from its question to its answer: llm_conversation.cpp --
+  result<std::unique_ptr<call>> admit(call_request& r);
+  async<void> serve(std::uint64_t no);
+  async<result<std::string>> converse(std::uint64_t no);
+  async<result<model_answer>> ask_until_answered(std::uint64_t no);
+  async<result<model_answer>> attempt(std::uint64_t no);
+  async<result<unit>> take_slot(std::uint64_t no);
+  result<std::string> judge(const call& c, const model_answer& answer) const;
+  void ask_again(call& c, const model_answer& answer, const error& wrong);
+  void finish(call& c, result<std::string> outcome);
+  result<schema_validator> validator_of(const std::string& schema);
+
+  // -- slots and waits --
+  void start_attempt(call& c);
+  void end_attempt(call& c);
+  void grant_slots();
+  void suspend(call& c, std::uint64_t chain, utc_time until);
+  void go_on(call& c, wake why);
+  error overload() const;
+  error interrupted(const call& c, wake why) const;
+
+  void attempt_event(const call& c) const;
+  void done_event(const call& c, const result<std::string>& outcome) const;
+
+  const environment& env_;
+  caf::actor timer_;
+  const endpoint_options options_;
+  const std::string service_;
+  std::shared_ptr<model_backend> backend_;
+  retry_budget budget_;
+  std::map<std::string, schema_validator, std::less<>> schemas_;
+  std::map<std::uint64_t, std::unique_ptr<call>> calls_; ///< by number, the oldest first
+  std::set<std::uint64_t> queue_;                        ///< of them, those that want a slot
+  std::uint32_t in_flight_ = 0;
+  std::uint64_t last_no_ = 0;
+  llm_stats stats_;
+  std::chrono::microseconds usual_latency_{1'000'000}; ///< of an attempt, smoothed
+  scope scope_;
+};
+
+} // namespace troupe::detail
+
+CAF_ALLOW_UNSAFE_MESSAGE_TYPE(troupe::detail::attempt_done)

@@ -1,0 +1,21 @@
+#pragma once
+// The body of a call of a model, read and checked.
+//
+//     {"messages":[{"role":"user","content":"..."}], "schema":{...}, "temperature":0.2,
+//      "max_tokens":500}
+//
+// All but `messages` may be missing.
+
+#include "actors/llm/llm_options.hpp"
+#include "actors/llm/model_backend.hpp"
+
+#include <string_view>
+
+namespace troupe {
+
+/// The request that a call's body asks for, with the endpoint's own settings where it has none.
+///
+/// @returns `errc::invalid_input` naming the place; the message repeats nothing of the content
+result<model_request> read_question(std::string_view body, const endpoint_options& options);
+
+} // namespace troupe

@@ -1,0 +1,51 @@
+#include "actors/tool/function_tool.hpp"
+
+#include <map>
+#include <mutex>
+
+namespace troupe {
+namespace {
+
+struct registry {
+  std::mutex mutex;
+  std::map<std::string, function_tool, std::less<>> functions;
+};
+
+registry& functions() {
+  static registry all;
+  return all;
+}
+
+} // namespace
+
+void register_function(function_tool tool) {
+  auto& all = functions();
+  std::lock_guard lock{all.mutex};
+  auto name = tool.name;
+  all.functions.insert_or_assign(std::move(name), std::move(tool));
+}
+
+std::optional<function_tool> find_function(std::string_view name) {
+  auto& all = functions();
+  std::lock_guard lock{all.mutex};
+  auto i = all.functions.find(name);
+  if (i == all.functions.end())
+    return std::nullopt;
+  return i->second;
+}
+
+std::vector<std::string> function_names() {
+  auto& all = functions();
+  std::lock_guard lock{all.mutex};
+  std::vector<std::string> names;
+  names.reserve(all.functions.size());
+  for (const auto& [name, _] : all.functions)
+    names.push_back(name);
+  return names;
+}
+
+error detail::arguments_refused(error why) {
+  return error{errc::invalid_input, "arguments: " + why.message};
+}
+
+} // namespace troupe

@@ -1,0 +1,145 @@
+#include "actors/tool/http_outcome.hpp"
+
+#include "runtime/core/json.hpp"
+#include "runtime/net/retry_after.hpp"
+
+#include <boost/json/serialize.hpp>
+#include <boost/json/value.hpp>
+
+#include <fmt/format.h>
+
+namespace troupe {
+namespace {
+
+/// Bytes of the far side's explanation in a message: a sentence, not a page of HTML.
+constexpr std::size_t excerpt_max = 300;
+
+struct meaning {
+  errc code;
+  certainty known;
+};
+
+meaning meaning_of(int status, bool has_retry_after) {
+  using enum certainty;
+  switch (status) {
+    case 400:
+    case 413:
+    case 414:
+    case 415:
+    case 422:
+      return {errc::invalid_input, definite};
+    case 404:
+    case 410:
+      return {errc::not_found, definite};
+    case 408: // the request never arrived whole
+      return {errc::timed_out, definite};
+    case 409: // with Retry-After: the first request with this key still runs
+      return has_retry_after ? meaning{errc::unavailable, unknown}
+                             : meaning{errc::conflict, definite};
+    case 425:
+      return {errc::unavailable, definite};
+    case 429:
+    case 529:
+      return {errc::rate_limited, definite};
+    case 501:
+    case 505:
+      return {errc::failed, definite};
+    case 503: // with Retry-After it was turned away at the door; without, a proxy may have lost it
+      return {errc::unavailable, has_retry_after ? definite : unknown};
+    default:
+      return status >= 500 ? meaning{errc::unavailable, unknown} : meaning{errc::failed, definite};
+  }
+}
+
+std::string excerpt(std::string_view body, const std::vector<std::string_view>& secrets) {
+  std::string text{body};
+  constexpr std::string_view hidden = "***";
+  for (auto secret : secrets)
+    for (auto at = text.find(secret); at != text.npos; at = text.find(secret, at + hidden.size()))
+      text.replace(at, secret.size(), hidden);
+  if (text.size() > excerpt_max)
+    text.resize(excerpt_max);
+  for (auto& c : text)
+    if (static_cast<unsigned char>(c) < 0x20)
+      c = ' ';
+  return text;
+}
+
+bool claims_json(const net::http_headers& headers) {
+  auto type = headers.value_or("content-type", "application/json");
+  return type.find("json") != std::string_view::npos;
+}
+
+result<boost::json::value> read_body(const net::http_response& answer) {
+  auto first = answer.body.find_first_not_of(" \t\r\n");
+  if (first == std::string::npos)
+    return boost::json::value{};
+  if (!claims_json(answer.headers))
+    return boost::json::value(answer.body.c_str());
+  auto tree = parse_json(answer.body);
+  if (!tree)
+    return error{errc::schema_mismatch, "the answer is not JSON", certainty::unknown};
+  return tree;
+}
+
+/// Null where the pointer leads nowhere.
+const boost::json::value* at_pointer(const boost::json::value& tree, std::string_view pointer) {
+  boost::json::error_code failed;
+  return tree.find_pointer({pointer.data(), pointer.size()}, failed);
+}
+
+bool is_nothing(const boost::json::value* v) {
+  return v == nullptr || v->is_null() || (v->is_array() && v->get_array().empty());
+}
+
+std::string done_with(const boost::json::value& value) {
+  return R"({"state":"done","result":)" + boost::json::serialize(value) + "}";
+}
+
+} // namespace
+
+error http_failure(const net::http_response& answer, utc_time now,
+                   const std::vector<std::string_view>& secrets) {
+  auto wait = net::retry_after(answer.headers, now);
+  auto [code, known] = meaning_of(answer.status, wait.has_value());
+  auto said = excerpt(answer.body, secrets);
+  auto text = fmt::format("answered {} {}", answer.status, net::reason_phrase(answer.status));
+  if (answer.status >= 300 && answer.status < 400)
+    text += "; redirects are not followed";
+  error why{code, said.empty() ? std::move(text) : text + ": " + said, known};
+  why.retry_after = wait;
+  return why;
+}
+
+result<std::string> http_result(const net::http_response& answer, std::string_view pointer) {
+  if (pointer.empty() && claims_json(answer.headers) && !answer.body.empty()) {
+    if (auto checked = from_json<raw_json>(answer.body))
+      return std::move(checked->text);
+  }
+  auto tree = read_body(answer);
+  if (!tree)
+    return std::move(tree).error();
+  const auto* part = pointer.empty() ? &*tree : at_pointer(*tree, pointer);
+  if (part == nullptr)
+    return error{errc::schema_mismatch, fmt::format("the answer has nothing at {}", pointer),
+                 certainty::unknown};
+  return boost::json::serialize(*part);
+}
+
+result<std::string> http_reconciled(const net::http_response& answer, bool success,
+                                    std::string_view pointer, utc_time now,
+                                    const std::vector<std::string_view>& secrets) {
+  if (!success) {
+    if (answer.status == 404 || answer.status == 410)
+      return std::string{R"({"state":"not_done"})"};
+    return http_failure(answer, now, secrets);
+  }
+  auto tree = read_body(answer);
+  if (!tree)
+    return std::move(tree).error();
+  const auto* part = pointer.empty() ? &*tree : at_pointer(*tree, pointer);
+  auto done = !is_nothing(part) || (pointer.empty() && answer.body.empty());
+  return done ? done_with(*part) : std::string{R"({"state":"not_done"})"};
+}
+
+} // namespace troupe

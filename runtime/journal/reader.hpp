@@ -1,0 +1,69 @@
+#pragma once
+// The actor that reads the store.
+//
+// Reading may block on a disk or a server, so nobody else does it: whoever needs stored data asks
+// here. One reader per store; its questions are answered in order.
+
+#include "runtime/core/messages.hpp"
+#include "runtime/journal/log.hpp"
+#include "runtime/store/store.hpp"
+
+#include <caf/actor.hpp>
+#include <caf/actor_system.hpp>
+
+#include <optional>
+#include <string>
+#include <vector>
+
+namespace troupe {
+
+/// The record of one invocation, by number or by agent and idempotency key. Answered with a
+/// `found_record`.
+struct find_record {
+  invocation_no no = 0;        ///< 0: by the two below
+  std::string agent;
+  std::string idempotency_key;
+};
+struct found_record {
+  result<std::optional<store::record>> what;
+};
+
+/// Answered with `listed_records`.
+struct list_records {
+  store::filter which;
+};
+struct listed_records {
+  result<std::vector<store::record>> what;
+};
+
+/// A page of what was open when the process started. Answered with an `open_page`.
+struct load_open {
+  invocation_no after = 0;
+  std::uint32_t limit = 1000;
+};
+struct open_page {
+  result<std::vector<store::open_entry>> what;
+};
+
+/// Finished invocations that were last touched before `t`. Answered with a `finished_page`.
+struct load_finished {
+  utc_time before{};
+  std::uint32_t limit = 500;
+};
+struct finished_page {
+  result<std::vector<invocation_no>> what;
+};
+
+/// Spawns the reader of `log`'s store.
+caf::actor spawn_reader(caf::actor_system& system, journal::commit_log& log);
+
+} // namespace troupe
+
+CAF_ALLOW_UNSAFE_MESSAGE_TYPE(troupe::find_record)
+CAF_ALLOW_UNSAFE_MESSAGE_TYPE(troupe::found_record)
+CAF_ALLOW_UNSAFE_MESSAGE_TYPE(troupe::list_records)
+CAF_ALLOW_UNSAFE_MESSAGE_TYPE(troupe::listed_records)
+CAF_ALLOW_UNSAFE_MESSAGE_TYPE(troupe::load_open)
+CAF_ALLOW_UNSAFE_MESSAGE_TYPE(troupe::open_page)
+CAF_ALLOW_UNSAFE_MESSAGE_TYPE(troupe::load_finished)
+CAF_ALLOW_UNSAFE_MESSAGE_TYPE(troupe::finished_page)

@@ -1,0 +1,186 @@
+#include "tests/config/support.hpp"
+
+#include <boost/json/parse.hpp>
+
+namespace troupe::config::test {
+
+using namespace std::chrono_literals;
+
+namespace {
+
+topology desk(variables more = {}) {
+  more.emplace("DESK_TOKEN", "hush");
+  auto parsed = load_topology(room() / "valid/desk.toml", environment(std::move(more)));
+  INFO(render(parsed.problems));
+  REQUIRE(parsed);
+  return std::move(*parsed.value);
+}
+
+} // namespace
+
+TEST_CASE("a topology's process settings are read") {
+  auto t = desk({{"LOG", "debug"}, {"PORT", "0"}});
+
+  CHECK(t.runtime.name == "desk");
+  CHECK(t.runtime.log == level::debug);
+  CHECK(t.runtime.threads == 2);
+  REQUIRE(t.runtime.plugins.size() == 1);
+  CHECK(t.runtime.plugins[0] == room() / "valid/libdesk.so");
+  CHECK(t.store.path == room() / "valid/data/desk.db");
+  CHECK(t.store.retention == 30 * 24h);
+  CHECK(t.store.inline_max == 8'192);
+  CHECK(t.store.entries_max == 50'000);
+  CHECK(t.gateway.host == "0.0.0.0");
+  CHECK(t.gateway.port == 0);
+  CHECK(t.gateway.token.reveal() == "hush");
+  CHECK(t.gateway.wait_max == 30s);
+  CHECK(t.dispatcher.recovery_rate == 5'000);
+}
+
+TEST_CASE("agents are read, with defaults for what is not said") {
+  auto t = desk();
+
+  REQUIRE(t.agents.size() == 2);
+  const auto& triage = t.agents.at("triage");
+  CHECK(triage.name == "triage");
+  CHECK(triage.class_name == "desk_triage");
+  CHECK(triage.key == "customer");
+  CHECK(triage.yields);
+  CHECK(triage.deadline == 90min);
+  CHECK(triage.concurrency == 64);
+  CHECK(triage.tools == std::vector<std::string>{"knowledge", "ticketing", "chat"});
+  CHECK(t.agents.at("summary").class_name == "summary");
+  CHECK(t.agents.at("summary").passivate_after == 2s);
+}
+
+TEST_CASE("tools of every kind are read") {
+  auto t = desk();
+
+  const auto& knowledge = t.tools.at("knowledge");
+  CHECK(knowledge.kind == tool_kind::command);
+  CHECK(knowledge.effect == effect_class::read);
+  CHECK(knowledge.command.argv.back() == "{top}");
+  CHECK(knowledge.command.cwd == room() / "valid/kb");
+  CHECK(knowledge.command.env == std::vector<std::string>{"PATH"});
+  CHECK(knowledge.retry.timeout == 500ms);
+  CHECK(boost::json::parse(knowledge.input_schema).is_object());
+
+  const auto& ticketing = t.tools.at("ticketing");
+  CHECK(ticketing.kind == tool_kind::http);
+  CHECK(ticketing.http.url == "http://127.0.0.1:8080/queues/{queue}/tickets");
+  CHECK(ticketing.http.headers.at("Authorization").reveal() == "Bearer hush");
+  CHECK(ticketing.http.success == std::vector<status_range>{{201, 201}, {204, 205}});
+  CHECK(ticketing.retry.attempts_max == 5);
+  CHECK(ticketing.retry.total_timeout == 30s);
+
+  const auto& chat = t.tools.at("chat");
+  CHECK(chat.effect == effect_class::at_most_once);
+  CHECK(chat.http.body == "{\"text\": {text}, \"price\": \"${5}\"}");
+  CHECK(chat.reconcile.url == "http://127.0.0.1:8081/posts?ref={idempotency_key}");
+  CHECK(chat.reconcile.result == "/items/0");
+  CHECK(placeholders(chat.http.body) == std::vector<std::string>{"text", "5"});
+
+  CHECK(t.tools.at("clock").function.class_name == "desk_clock");
+  CHECK(t.tools.at("clock").function.blocking);
+}
+
+TEST_CASE("an automatic model is scripted without a key and asks the provider with one") {
+  auto offline = desk().models.at("fast");
+  CHECK(offline.kind == endpoint_kind::scripted);
+  CHECK(offline.script == room() / "valid/fast.script.json");
+
+  auto online = desk({{"OPENAI_API_KEY", "sk-1"}}).models.at("fast");
+  CHECK(online.kind == endpoint_kind::openai);
+  CHECK(online.api_key.reveal() == "sk-1");
+  CHECK(online.model == "gpt-4o-mini");
+  CHECK(online.retry.timeout == 60s);
+
+  CHECK(desk({{"OPENAI_API_KEY", ""}}).models.at("fast").kind == endpoint_kind::scripted);
+}
+
+TEST_CASE("a model without a key is not given one") {
+  auto t = desk({{"OPENAI_API_KEY", "sk-1"}});
+
+  CHECK(t.models.at("local").kind == endpoint_kind::openai);
+  CHECK(t.models.at("local").api_key.empty());
+  CHECK(t.models.at("local").max_tokens == 512);
+}
+
+TEST_CASE("what no supervisor has is root's") {
+  auto t = desk();
+
+  const auto& outside = t.supervisors.at("outside");
+  CHECK(outside.strategy == restart_strategy::rest_for_one);
+  CHECK(outside.backoff.min == 50ms);
+  CHECK(outside.backoff.jitter == 0.5);
+  CHECK(outside.children
+        == std::vector<child_options>{
+          {.id = "models.fast"},
+          {.id = "tools.ticketing", .restart = restart_policy::transient, .shutdown = 1s}});
+
+  const auto& root = t.supervisors.at("root");
+  CHECK(root.intensity == 10);
+  CHECK(root.period == 1min);
+  std::vector<std::string> ids;
+  for (const auto& child : root.children)
+    ids.push_back(child.id);
+  CHECK(ids
+        == std::vector<std::string>{"tools.chat", "tools.clock", "tools.knowledge",
+                                    "models.local", "supervisors.outside"});
+}
+
+TEST_CASE("an empty topology is right, and has a root") {
+  auto t = require("");
+
+  CHECK(t.runtime.name == "t");
+  CHECK(t.gateway.port == 7070);
+  CHECK(t.supervisors.at("root").children.empty());
+}
+
+TEST_CASE("the store stands beside the topology") {
+  CHECK(parse_topology("", "/a/b.toml", environment()).value->store.path == "/a/troupe.db");
+  CHECK(require("[troupe]\nstore = \"/c/d.db\"\n").store.path == "/c/d.db");
+  CHECK(require("[troupe]\nstore = \"d/../e.db\"\n").store.path == "e.db");
+}
+
+TEST_CASE("a later mistake finds its place") {
+  auto t = require("[agents.a]\nclass = \"x\"\n");
+
+  auto d = t.problem("agents.a.class", "no plugin has a class 'x'");
+  CHECK(to_string(d) == "t.toml:2:9: agents.a.class: no plugin has a class 'x'");
+  CHECK(d.excerpt == "class = \"x\"");
+  CHECK(t.problem("agents.a.key", "no such field").line == 1);
+  CHECK(t.problem("nothing.at.all", "?").line == 0);
+}
+
+TEST_CASE("an error of a command tool's limits names the key") {
+  CHECK(problems("[tools.t]\nkind = \"command\"\nargv = [\"x\"]\nfiles_max = 2\noutput_max = 0\n")
+        == "4:13: tools.t.files_max: is below 8: most programs could not start; the default is "
+           "256\n"
+           "5:14: tools.t.output_max: is 0, so no answer would fit; the default is \"1MiB\"\n");
+}
+
+TEST_CASE("a store's impossible bounds are refused") {
+  auto found = problems("[store]\nretention = \"1s\"\ngenerations = 0\nentries_warn = 60_000\n");
+
+  CHECK(found.find("2:13: store.retention: is below one minute") != std::string::npos);
+  CHECK(found.find("3:15: store.generations: is 0") != std::string::npos);
+  CHECK(found.find("4:16: store.entries_warn: is above entries_max") != std::string::npos);
+}
+
+TEST_CASE("defaults of every options struct are valid") {
+  endpoint_options scripted;
+  scripted.script = "s.json";
+  tool_options function;
+
+  CHECK(agent_options{}.validate().empty());
+  CHECK(dispatcher_options{}.validate().empty());
+  CHECK(store_options{}.validate().empty());
+  CHECK(gateway_options{}.validate().empty());
+  CHECK(supervisor_options{}.validate().empty());
+  CHECK(retry_options{}.validate().empty());
+  CHECK(function.validate().empty());
+  CHECK(scripted.validate().empty());
+}
+
+} // namespace troupe::config::test

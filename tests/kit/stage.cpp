@@ -1,0 +1,311 @@
+#include "tests/kit/stage.hpp"
+
+#include <caf/actor_system_config.hpp>
+#include <caf/event_based_actor.hpp>
+#include <caf/scheduler/test_coordinator.hpp>
+#include "runtime/core/timer.hpp"
+
+#include <random>
+
+namespace troupe::kit {
+namespace {
+
+// Virtual runs begin on a fixed day, so that traces do not depend on when they are made.
+constexpr utc_time first_day{std::chrono::microseconds{1'700'000'000'000'000}};
+
+// Jobs between two looks at the limits. A stage that runs this many without time passing is in an
+// endless loop.
+constexpr std::uint64_t jobs_max = 50'000'000;
+
+class stage_time final : public time_source {
+public:
+  utc_time now() const override { return first_day + before + since(); }
+  steady_time steady() const override { return steady_time{} + before + since(); }
+
+  std::chrono::microseconds since() const {
+    if (clock == nullptr)
+      return {};
+    return std::chrono::duration_cast<std::chrono::microseconds>(clock->now() - begin);
+  }
+
+  caf::actor_clock* clock = nullptr;
+  caf::actor_clock::time_point begin{};
+  std::chrono::microseconds before{0};
+};
+
+class stage_random final : public random_source {
+public:
+  explicit stage_random(std::uint64_t seed) : generator_(seed) {}
+  std::uint64_t next() override { return generator_(); }
+
+private:
+  std::mt19937_64 generator_;
+};
+
+class trace_sink final : public event_sink {
+public:
+  explicit trace_sink(const time_source& clock) : clock_(clock) {}
+  void write(const event& e) override { lines.push_back(to_json_line(e, clock_.now())); }
+  std::vector<std::string> lines;
+
+private:
+  const time_source& clock_;
+};
+
+struct config : caf::actor_system_config {
+  config() {
+    set("scheduler.policy", caf::atom("testing"));
+    set("logger.verbosity", caf::atom("quiet"));
+  }
+};
+
+struct answer_later {
+  caf::response_promise to;
+  call_reply reply;
+};
+
+struct run_this {
+  std::shared_ptr<std::function<void(caf::event_based_actor*)>> what;
+};
+
+} // namespace
+} // namespace troupe::kit
+
+CAF_ALLOW_UNSAFE_MESSAGE_TYPE(troupe::kit::answer_later)
+CAF_ALLOW_UNSAFE_MESSAGE_TYPE(troupe::kit::run_this)
+
+namespace troupe::kit {
+namespace {
+
+// A service that does what its script says and remembers what was done to it.
+caf::behavior service_actor(caf::event_based_actor* self, world* w, scripted_service s) {
+  auto calls = std::make_shared<std::uint32_t>(0);
+  return {
+    [=](call_request& r) {
+      auto promise = self->make_response_promise();
+      auto what = s.answer ? s.answer(r, (*calls)++) : scripted_answer{};
+      if (what.effect)
+        w->effect(s.name, r.key, r.body);
+      if (what.silent || w->crashed)
+        return;
+      self->delayed_send(self, what.latency, answer_later{promise, {std::move(what.value), 1}});
+    },
+    [](answer_later& a) { a.to.deliver(std::move(a.reply)); },
+    [](const call_cancel&) {},
+    [=](const reconcile_request& r) {
+      if (s.reconcile)
+        return s.reconcile(r);
+      if (w->count(s.name, r.key) > 0)
+        return reconcile_reply{reconcile_state::done, R"({"reconciled":true})"};
+      return reconcile_reply{reconcile_state::not_done, {}};
+    },
+  };
+}
+
+class answer_observer final : public invocation_observer {
+public:
+  explicit answer_observer(std::shared_ptr<answer> a) : answer_(std::move(a)) {}
+  void on_accepted(const std::string& id, bool attached) override {
+    answer_->accepted = true;
+    answer_->attached = attached;
+    answer_->id = id;
+  }
+  void on_ended(const std::string& id, const outcome& how) override {
+    answer_->ended = true;
+    answer_->id = id;
+    answer_->state = how.state;
+    answer_->value = how.value;
+  }
+  void on_refused(const error& why) override {
+    answer_->refused = true;
+    answer_->value = why;
+  }
+
+private:
+  std::shared_ptr<answer> answer_;
+};
+
+} // namespace
+
+struct stage::parts {
+  parts(world& outside, stage_options o)
+    : outside(outside), options(std::move(o)), chance(options.seed), order(options.seed ^ 0x5eedU),
+      sink(time), store(outside.disk, 1), env{time, chance, sink, services}, log(store, env),
+      system(settings), scheduler(dynamic_cast<caf::scheduler::test_coordinator&>(system.scheduler())) {
+    time.clock = &scheduler.clock();
+    time.begin = scheduler.clock().now();
+    time.before = outside.elapsed;
+  }
+
+  world& outside;
+  stage_options options;
+  stage_time time;
+  stage_random chance;
+  std::mt19937_64 order;
+  trace_sink sink;
+  directory services;
+  store::memory_store store;
+  environment env;
+  journal::commit_log log;
+  config settings;
+  caf::actor_system system;
+  caf::scheduler::test_coordinator& scheduler;
+  caf::actor reader;
+  caf::actor timer;
+  caf::actor dispatcher;
+  caf::actor client;
+  std::vector<caf::actor> actors;
+};
+
+stage::stage(world& w, stage_options options)
+  : parts_((w.crashed = false, std::make_unique<parts>(w, std::move(options)))) {
+  auto& p = *parts_;
+  auto journal = p.log.start(p.system);
+  p.reader = spawn_reader(p.system, p.log);
+  p.timer = spawn_timer(p.system, p.time, p.sink);
+  for (auto& s : p.options.services) {
+    auto a = p.system.spawn(service_actor, &w, s);
+    p.services.put(s.name, a, s.info);
+    p.actors.push_back(a);
+  }
+  dispatcher_setup setup{p.env,           p.log, p.reader, p.timer, p.options.dispatcher,
+                         p.options.agents, p.options.invocations, p.options.retention, {}};
+  p.dispatcher = p.system.spawn<troupe::dispatcher>(std::move(setup));
+  p.client = p.system.spawn([](caf::event_based_actor* self) -> caf::behavior {
+    return {[self](const run_this& r) { (*r.what)(self); }};
+  });
+  p.actors.insert(p.actors.end(), {journal, p.reader, p.timer, p.dispatcher, p.client});
+}
+
+stage::~stage() {
+  auto& p = *parts_;
+  p.outside.elapsed += p.time.since();
+  // From here on nothing can reach the world: what still runs only ends.
+  p.outside.crashed = true;
+  p.outside.disk->crash();
+  for (auto& a : p.actors)
+    caf::anon_send_exit(a, caf::exit_reason::kill);
+  p.actors.clear();
+  p.services.clear();
+  p.log.stop();
+  p.dispatcher = p.reader = p.timer = p.client = nullptr;
+  while (p.scheduler.has_job())
+    p.scheduler.run_once();
+}
+
+void stage::post(std::function<void(caf::event_based_actor*)> what) {
+  caf::anon_send(parts_->client,
+                 run_this{std::make_shared<std::function<void(caf::event_based_actor*)>>(
+                   std::move(what))});
+}
+
+std::shared_ptr<answer> stage::invoke(std::string agent, std::string input, std::string key) {
+  auto a = std::make_shared<answer>();
+  invoke_request r;
+  r.agent = std::move(agent);
+  r.input = std::move(input);
+  r.idempotency_key = std::move(key);
+  r.observer = std::make_shared<answer_observer>(a);
+  caf::anon_send(parts_->dispatcher, std::move(r));
+  return a;
+}
+
+bool stage::run(std::chrono::milliseconds virtual_limit) {
+  return run_until([] { return false; }, virtual_limit);
+}
+
+bool stage::run_until(const std::function<bool()>& done, std::chrono::milliseconds virtual_limit) {
+  auto& p = *parts_;
+  auto until = p.time.since() + virtual_limit;
+  for (std::uint64_t n = 0; n < jobs_max; ++n) {
+    if (p.outside.crashed || done())
+      return true;
+    auto& jobs = p.scheduler.jobs;
+    if (!jobs.empty()) {
+      auto pick = p.order() % jobs.size();
+      std::rotate(jobs.begin(), jobs.begin() + static_cast<long>(pick), jobs.end());
+      p.scheduler.run_once();
+      continue;
+    }
+    if (p.time.since() >= until)
+      return false;
+    if (!p.scheduler.clock().trigger_timeout())
+      return true;
+  }
+  return false;
+}
+
+void stage::advance(std::chrono::milliseconds d) {
+  auto& p = *parts_;
+  auto until = p.time.since() + d;
+  // Timers are taken one by one, so that what one of them causes is seen before the next.
+  while (p.time.since() < until && !p.outside.crashed) {
+    while (!p.scheduler.jobs.empty() && !p.outside.crashed) {
+      auto& jobs = p.scheduler.jobs;
+      auto pick = p.order() % jobs.size();
+      std::rotate(jobs.begin(), jobs.begin() + static_cast<long>(pick), jobs.end());
+      p.scheduler.run_once();
+    }
+    auto step = std::min<std::chrono::microseconds>(until - p.time.since(),
+                                                    std::chrono::milliseconds{10});
+    p.scheduler.advance_time(step);
+  }
+}
+
+utc_time stage::now() const {
+  return parts_->time.now();
+}
+
+journal::commit_log& stage::log() {
+  return parts_->log;
+}
+
+const std::vector<std::string>& stage::trace() const {
+  return parts_->sink.lines;
+}
+
+caf::actor stage::dispatcher() const {
+  return parts_->dispatcher;
+}
+
+caf::actor_system& stage::system() {
+  return parts_->system;
+}
+
+std::vector<journal::entry> stage::journal_of(const std::string& id) {
+  std::vector<journal::entry> all;
+  auto no = store::invocation_number(parts_->store.tag(), id);
+  if (!no)
+    return all;
+  auto rows = parts_->store.load(*no);
+  if (!rows)
+    return all;
+  for (auto& r : *rows)
+    if (auto row = journal::decode_row(r.at, *no, r.bytes))
+      for (auto& e : row->entries)
+        all.push_back(std::move(e));
+  return all;
+}
+
+sweep_report for_each_crash_point(const scenario& s, bool twice, std::uint64_t window) {
+  sweep_report report;
+  {
+    world w;
+    s(w);
+    report.crash_points = w.boundaries;
+    ++report.runs;
+  }
+  for (std::uint64_t k = 0; k < report.crash_points; ++k) {
+    for (std::uint64_t second = 0; second <= (twice ? window : 0); ++second) {
+      world w;
+      w.crash_at.insert(k);
+      if (second > 0)
+        w.crash_at.insert(k + second);
+      s(w);
+      ++report.runs;
+    }
+  }
+  return report;
+}
+
+} // namespace troupe::kit

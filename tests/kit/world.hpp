@@ -1,0 +1,91 @@
+#pragma once
+// What is outside of a troupe on a stage, and survives its crashes: the disk, and the services with
+// their memory of what was done to them.
+
+#include "runtime/core/call.hpp"
+#include "runtime/store/memory_store.hpp"
+
+#include <chrono>
+#include <cstdint>
+#include <functional>
+#include <algorithm>
+#include <map>
+#include <set>
+#include <memory>
+#include <string>
+#include <vector>
+
+namespace troupe::kit {
+
+/// What a scripted service does with one call.
+struct scripted_answer {
+  std::chrono::milliseconds latency{1};
+  bool effect = true;                              ///< counts as done to the world
+  bool silent = false;                             ///< never answers (the reply is lost)
+  result<std::string> value = std::string{"null"}; ///< what it answers
+};
+
+/// One scripted service: what it answers, and how it answers a reconcile.
+struct scripted_service {
+  std::string name;   ///< `tool:ticketing`
+  service_info info;
+  std::function<scripted_answer(const call_request&, std::uint32_t nth)> answer;
+  /// Empty: looks the key up among the effects done.
+  std::function<reconcile_reply(const reconcile_request&)> reconcile;
+};
+
+/// Survives crashes. Not thread-safe: a stage has one thread.
+class world {
+public:
+  world() : disk(std::make_shared<store::memory_disk>()) {
+    disk->plan([this](store::boundary b, std::uint64_t) { return at_boundary(b); });
+  }
+
+  /// Called at each durable boundary and after each effect; the machine dies at number `crash_at`.
+  store::fault at_boundary(store::boundary) {
+    if (crash_at.contains(boundaries++)) {
+      crashed = true;
+      return store::fault::crash;
+    }
+    return fail_commits ? store::fault::fail : store::fault::none;
+  }
+
+  /// A service has done something. Nothing is done any more once the machine is dead.
+  void effect(const std::string& service, const std::string& key, const std::string& body) {
+    if (crashed)
+      return;
+    ++effects[service][key];
+    bodies[service][key] = body;
+    if (crash_at.contains(boundaries++))
+      crashed = true;
+  }
+
+  /// Effects of one service with one key, and over all keys.
+  std::uint32_t count(const std::string& service, const std::string& key) {
+    return effects[service][key];
+  }
+  std::uint32_t total(const std::string& service) {
+    std::uint32_t n = 0;
+    for (auto& [_, c] : effects[service])
+      n += c;
+    return n;
+  }
+  /// The most often that any one key was used.
+  std::uint32_t most(const std::string& service) {
+    std::uint32_t n = 0;
+    for (auto& [_, c] : effects[service])
+      n = std::max(n, c);
+    return n;
+  }
+
+  std::shared_ptr<store::memory_disk> disk;
+  std::map<std::string, std::map<std::string, std::uint32_t>> effects; ///< service, key -> count
+  std::map<std::string, std::map<std::string, std::string>> bodies;
+  std::set<std::uint64_t> crash_at;
+  std::uint64_t boundaries = 0;
+  bool fail_commits = false;
+  bool crashed = false;
+  std::chrono::microseconds elapsed{0}; ///< virtual time over all lives
+};
+
+} // namespace troupe::kit
