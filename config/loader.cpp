@@ -37,9 +37,9 @@ bool may_show(std::string_view line, std::size_t equals) {
   for (std::string_view word : {"key", "token", "secret", "pass", "auth", "cred", "cookie"})
     if (name.find(word) != name.npos)
       return false;
-  auto value = line.find_first_not_of(" \t", equals + 1);
-  auto size = line.size() - std::min(value, line.size());
-  return value != line.npos && line[value] >= '0' && line[value] <= '9' && size <= 16;
+  auto value = line.substr(std::min(line.find_first_not_of(" \t", equals + 1), line.size()));
+  return !value.empty() && value.size() <= 8 && value.front() >= '0' && value.front() <= '9'
+         && value.find_first_of(" \t\"'") == value.npos;
 }
 
 std::string syntax_hint(std::string_view message) {
@@ -180,12 +180,13 @@ void loader::read_section(const member& section) {
 
 template <class T>
 void loader::read_settings(const member& section, T& out, const fields<T>& known) {
-  if (section.value.type != node_type::table)
-    context_.report(section.value.begin, section.key,
-                    "expected a table, found " + describe(section.value),
-                    "write [" + section.key + "]");
-  else
+  if (section.value.type == node_type::table) {
     read_fields(context_, section.key, section.value, out, known);
+  } else {
+    context_.mask(section.value);
+    context_.report(section.value.begin, section.key, "expected a table",
+                    "write [" + section.key + "]");
+  }
 }
 
 template <class T>
@@ -209,10 +210,11 @@ void loader::read_cast(const member& section, std::map<std::string, T>& out,
       context_.report(m.value.begin, path, "expected a table", "write [" + path + "]");
     }
   }
-  if (section.value.type != node_type::table)
-    context_.report(section.value.begin, section.key,
-                    "expected tables, found " + describe(section.value),
+  if (section.value.type != node_type::table) {
+    context_.mask(section.value);
+    context_.report(section.value.begin, section.key, "expected tables",
                     "write [" + section.key + ".NAME]");
+  }
 }
 
 void loader::read_agent(const std::string& path, const node& table, agent_options& out) {

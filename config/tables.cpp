@@ -198,6 +198,8 @@ fields<model> make_model_fields() {
     entry<count_codec, &model::max_tokens>("max_tokens", "of the answer; 0: not sent"),
     entry<count_codec, &model::repairs_max>(
       "repairs_max", "times it is told what was wrong with its answer and asked again"),
+    entry<flag_codec, &model::native_schema>(
+      "native_schema", "hands an openai model the answer's schema; false: in words only"),
     entry<flag_codec, &model::tls_verify>("tls_verify", "checks certificates"),
     entry<text_codec, &model::proxy>("proxy", "URL of a proxy"),
     entry<count_codec, &model::concurrent>("concurrent", "requests in flight"),

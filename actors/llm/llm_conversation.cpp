@@ -118,7 +118,7 @@ async<result<model_answer>> llm_endpoint::ask_until_answered(std::uint64_t no) {
     auto answer = co_await attempt(no);
     if (answer) {
       retry.succeeded(budget_);
-      co_return answer;
+      co_return std::move(answer);
     }
     auto next = retry.failed(answer.error(), env_.clock.now(), budget_, env_.random);
     if (next.stop != retry_stop::no)

@@ -26,6 +26,11 @@ std::size_t calls_max(const endpoint_options& o) {
   return std::size_t{o.concurrent} + o.queue;
 }
 
+// What a server says of tokens may be nonsense.
+std::uint64_t count_of(std::int64_t tokens) {
+  return tokens > 0 ? static_cast<std::uint64_t>(tokens) : 0;
+}
+
 std::uint32_t mailbox_max(const endpoint_options& o) {
   return static_cast<std::uint32_t>(calls_max(o) + mailbox_reserve);
 }
@@ -184,8 +189,8 @@ void llm_endpoint::end_attempt(call& c) {
   usual_latency_ = (usual_latency_ * 7 + took) / 8;
   if (c.answer) {
     ++stats_.attempts_ok;
-    stats_.input_tokens += static_cast<std::uint64_t>(std::max<std::int64_t>(0, c.answer->input_tokens));
-    stats_.output_tokens += static_cast<std::uint64_t>(std::max<std::int64_t>(0, c.answer->output_tokens));
+    stats_.input_tokens += count_of(c.answer->input_tokens);
+    stats_.output_tokens += count_of(c.answer->output_tokens);
   }
   attempt_event(c);
   grant_slots();

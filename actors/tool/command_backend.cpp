@@ -63,6 +63,17 @@ result<std::string> outcome_of(result<net::child_outcome> ran) {
   return std::move(checked->text);
 }
 
+/// `--output=/etc/x` where a word was meant. A lone `-` and numbers are what they look like.
+bool reads_as_option(std::string_view argument) {
+  return argument.size() > 1 && argument[0] == '-' && (argument[1] < '0' || argument[1] > '9');
+}
+
+/// One argument of an argv, and whether the call says how it begins.
+struct argument_template {
+  text_template text;
+  bool open = false;
+};
+
 class command_backend final : public tool_backend {
 public:
   command_backend(const std::vector<std::string>& argv, command_tool_options options,
@@ -71,8 +82,11 @@ public:
       reconciles_(reconciles),
       pool_({.threads_max = std::clamp<std::size_t>(threads, 1, command_threads_max),
              .queue_max = backlog_max}) {
-    for (const auto& part : argv)
-      argv_.emplace_back(part);
+    bool options_end = false;
+    for (const auto& part : argv) {
+      options_end = options_end || part == "--";
+      argv_.push_back({text_template{part}, part.starts_with('{') && !options_end});
+    }
   }
 
   void start(attempt_request request, attempt_done done) override {
@@ -106,9 +120,11 @@ private:
     template_values values{*arguments, request.key};
     net::child_spec spec;
     for (const auto& part : argv_) {
-      auto filled = part.fill(values, template_encoding::plain);
+      auto filled = part.text.fill(values, template_encoding::plain);
       if (!filled)
         return std::move(filled).error();
+      if (part.open && reads_as_option(*filled))
+        return error{errc::invalid_input, "an argument begins with '-' and would be an option"};
       spec.argv.push_back(std::move(*filled));
     }
     spec.input = reconciles_ ? reconcile_question(request.key, request.body) : request.body;
@@ -126,7 +142,7 @@ private:
     return spec;
   }
 
-  std::vector<text_template> argv_;
+  std::vector<argument_template> argv_;
   command_tool_options options_;
   bool reconciles_;
   running_stops stops_;

@@ -15,6 +15,16 @@ public:
 
   const char* name() const override { return "journal"; }
 
+  // Woken by the first append of a batch, it goes to the end of its worker's queue once: whoever is
+  // ready before it appends too, and shares the commit. Without this the first of 64 agents that
+  // one commit has woken would make the next commit alone.
+  resume_result resume(caf::execution_unit* worker, std::size_t messages_max) override {
+    yielded_ = !yielded_;
+    if (yielded_)
+      return resumable::resume_later;
+    return caf::event_based_actor::resume(worker, messages_max);
+  }
+
 protected:
   caf::behavior make_behavior() override {
     return {
@@ -126,6 +136,7 @@ private:
   store::batch batch_;
   std::vector<caf::actor> notify_;
   std::chrono::milliseconds pause_;
+  bool yielded_ = false;
 };
 
 commit_log::commit_log(store::durable_store& store, const environment& env, log_options options)
@@ -135,7 +146,7 @@ commit_log::commit_log(store::durable_store& store, const environment& env, log_
 lsn commit_log::append(store::unit u, caf::actor notify, std::uint64_t incarnation,
                        caf::execution_unit* ctx) {
   lsn at = 0;
-  bool wake = false;
+  caf::actor wake; // `stop` may drop the writer meanwhile
   {
     std::unique_lock lock{mutex_};
     if (failed_.load(std::memory_order_relaxed)
@@ -145,10 +156,11 @@ lsn commit_log::append(store::unit u, caf::actor notify, std::uint64_t incarnati
     u.at = at;
     queue_.push_back({std::move(u), std::move(notify)});
     depth_.store(queue_.size(), std::memory_order_relaxed);
-    wake = !std::exchange(scheduled_, true);
+    if (!std::exchange(scheduled_, true))
+      wake = writer_;
   }
-  if (wake && writer_)
-    writer_->enqueue(nullptr, caf::make_message_id(), caf::make_message(flush_log{}), ctx);
+  if (wake)
+    wake->enqueue(nullptr, caf::make_message_id(), caf::make_message(flush_log{}), ctx);
   return at;
 }
 

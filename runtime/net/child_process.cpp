@@ -24,11 +24,12 @@ using clock = std::chrono::steady_clock;
 
 constexpr std::size_t piece_size = 64U << 10U; // what a pipe holds
 
-/// Where the kernel cannot report the end of a process through a descriptor, it is asked this often.
+/// Where the kernel cannot report the end of a process through a descriptor, it is asked this
+/// often.
 constexpr milliseconds ask_interval{10};
 
-/// Writing to a program that has closed its stdin raises SIGPIPE: on this thread it is an error code
-/// instead, whatever the process has set.
+/// Writing to a program that has closed its stdin raises SIGPIPE: on this thread it is an error
+/// code instead, whatever the process has set.
 class sigpipe_guard {
 public:
   sigpipe_guard() {
@@ -58,12 +59,9 @@ private:
 class run {
 public:
   run(const child_spec& spec, spawned_child child, int stop_fd)
-    : spec_(spec),
-      child_(std::move(child)),
-      started_(clock::now()),
+    : spec_(spec), child_(std::move(child)), started_(clock::now()),
       next_deadline_(started_ + spec.timeout),
-      exit_fd_(static_cast<int>(::syscall(SYS_pidfd_open, child_.pid, 0))),
-      stop_fd_(stop_fd) {}
+      exit_fd_(static_cast<int>(::syscall(SYS_pidfd_open, child_.pid, 0))), stop_fd_(stop_fd) {}
 
   result<child_outcome> to_the_end() {
     if (spec_.input.empty())
@@ -148,9 +146,8 @@ private:
       return;
     outcome_.output += piece;
     if (outcome_.output.size() > spec_.output_max)
-      stop(error{errc::output_too_large,
-                 fmt::format("`{}` wrote more than {} bytes (output_max)", spec_.argv.front(),
-                             spec_.output_max)});
+      stop(error{errc::output_too_large, fmt::format("`{}` wrote more than {} bytes (output_max)",
+                                                     spec_.argv.front(), spec_.output_max)});
   }
 
   void take_errors(std::string_view piece) {

@@ -4,7 +4,8 @@
 // A tool that is a command must not hang its agent, fill the memory, inherit our sockets and
 // secrets, or outlive us. So the child gets a process group of its own, only the environment that
 // is named here, three pipes and no other descriptor; it is stopped at its deadline (SIGTERM to the
-// group, SIGKILL after a grace), and dies with us. What is left of its group when it ends is killed.
+// group, SIGKILL after a grace), and dies with us. What is left of its group when it ends is
+// killed.
 //
 // Blocks: call it on a `blocking_pool`. Errors and what they mean for the effect:
 //   invalid_input     no argv, or a working directory that cannot be entered    definite

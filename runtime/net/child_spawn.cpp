@@ -221,10 +221,11 @@ result<spawned_child> spawn_child(const child_spec& spec) {
     env.push_back(name + '=' + value);
   auto argv = pointers(args);
   auto envp = pointers(env);
-  launch to{path->c_str(), argv.data(), envp.data(),
-            spec.working_dir.empty() ? nullptr : spec.working_dir.c_str(),
-            input.read.get(), output.write.get(), errors.write.get(), report.write.get(),
-            ::getpid(), &spec.limits};
+  launch to{path->c_str(),      argv.data(),
+            envp.data(),        spec.working_dir.empty() ? nullptr : spec.working_dir.c_str(),
+            input.read.get(),   output.write.get(),
+            errors.write.get(), report.write.get(),
+            ::getpid(),         &spec.limits};
   auto pid = start(to);
   if (pid < 0)
     return error{errc::unavailable, "no process for a child: " + describe(errno)};

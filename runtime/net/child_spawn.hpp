@@ -37,7 +37,7 @@ private:
 /// A child that runs, leader of its own group; whoever holds this must reap it.
 struct spawned_child {
   pid_t pid = -1;
-  unique_fd input;  ///< non-blocking, as the others
+  unique_fd input; ///< non-blocking, as the others
   unique_fd output;
   unique_fd errors;
 };

@@ -185,8 +185,8 @@ std::size_t transfer::on_header(char* data, std::size_t, std::size_t size, void*
   auto value = line.substr(colon + 1);
   auto first = value.find_first_not_of(" \t\r\n");
   auto last = value.find_last_not_of(" \t\r\n");
-  value = first == std::string_view::npos ? std::string_view{}
-                                          : value.substr(first, last - first + 1);
+  value
+    = first == std::string_view::npos ? std::string_view{} : value.substr(first, last - first + 1);
   t.response_.headers.add(std::string{line.substr(0, colon)}, std::string{value});
   return size;
 }

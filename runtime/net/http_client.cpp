@@ -59,7 +59,7 @@ public:
     auto id = next_id_.fetch_add(1, std::memory_order_relaxed);
     auto next = std::make_unique<transfer>(id, std::move(request), std::move(done));
     std::lock_guard lock{mutex_};
-    auto reason = stopping_ ? errc::shutting_down
+    auto reason = stopping_                                ? errc::shutting_down
                   : open_.size() >= options_.in_flight_max ? errc::overloaded
                                                            : errc::none;
     if (reason == errc::none)
@@ -167,8 +167,8 @@ private:
     auto t = std::move(found->second);
     live_.erase(found);
     curl_multi_remove_handle(multi_.get(), t->easy());
-    error why{reason, reason == errc::cancelled ? "the request was cancelled"
-                                                : "the HTTP client ends"};
+    error why{reason,
+              reason == errc::cancelled ? "the request was cancelled" : "the HTTP client ends"};
     if (t->sent())
       why.outcome = certainty::unknown;
     close(std::move(t), std::move(why));

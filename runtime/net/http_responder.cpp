@@ -148,9 +148,9 @@ result<void> responder::write_chunk(std::string bytes) {
   if (waiting > link_->out->stream_buffer_max) {
     link_->ended = true;
     link_->out->push({link_, outgoing::step::cut, {}, {}});
-    return error{errc::overloaded,
-                 fmt::format("{} bytes wait for a slow reader (stream_buffer_max); it was dropped",
-                             waiting)};
+    return error{
+      errc::overloaded,
+      fmt::format("{} bytes wait for a slow reader (stream_buffer_max); it was dropped", waiting)};
   }
   link_->out->push({link_, outgoing::step::chunk, {}, std::move(bytes)});
   return {};

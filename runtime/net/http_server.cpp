@@ -225,13 +225,11 @@ private:
   }
 
   /// Sessions leave the list while it is walked.
-  std::vector<std::shared_ptr<detail::http_session>> copy_of_sessions() {
-    return shared_.sessions;
-  }
+  std::vector<std::shared_ptr<detail::http_session>> copy_of_sessions() { return shared_.sessions; }
 
-  using timer = asio::basic_waitable_timer<std::chrono::steady_clock,
-                                           asio::wait_traits<std::chrono::steady_clock>,
-                                           detail::io_executor>;
+  using timer
+    = asio::basic_waitable_timer<std::chrono::steady_clock,
+                                 asio::wait_traits<std::chrono::steady_clock>, detail::io_executor>;
 
   asio::io_context io_{1}; // one thread: Asio may leave out its locks' slow paths
   std::shared_ptr<detail::outbox> box_ = std::make_shared<detail::outbox>(io_);

@@ -1,9 +1,10 @@
 #pragma once
 // The HTTP/1.1 server: Boost.Beast's parser and Asio's sockets on one I/O thread.
 //
-// An answer is seldom known when a request arrives: an actor has to run first. So a handler gets the
-// request and a `responder`, a handle that may be kept and answered later, once, from any thread.
-// Answers of other threads are collected and handed over in batches, one wake-up for all of them.
+// An answer is seldom known when a request arrives: an actor has to run first. So a handler gets
+// the request and a `responder`, a handle that may be kept and answered later, once, from any
+// thread. Answers of other threads are collected and handed over in batches, one wake-up for all of
+// them.
 //
 //     auto server = http_server::start({.port = 0}, [](http_server_request in, responder out) {
 //       out.respond(200, http_headers{{"content-type", "text/plain"}}, in.body);
@@ -86,16 +87,16 @@ public:
 
   /// Begins an answer of unknown length. Its status is 200.
   void start_stream(http_headers headers);
-  /// Queues a piece. `cancelled` when the client has gone; `overloaded` when it reads so slowly that
-  /// more than `stream_buffer_max` bytes wait: it is dropped.
+  /// Queues a piece. `cancelled` when the client has gone; `overloaded` when it reads so slowly
+  /// that more than `stream_buffer_max` bytes wait: it is dropped.
   result<void> write_chunk(std::string bytes);
   /// Ends the stream.
   void finish();
 
   /// True when the client has gone, or has ended its side of the connection.
   bool closed() const;
-  /// Calls `f` on the I/O thread when that happens before the answer is complete, or at once when it
-  /// already has. It must not block.
+  /// Calls `f` on the I/O thread when that happens before the answer is complete, or at once when
+  /// it already has. It must not block.
   void on_close(std::function<void()> f);
 
   /// False after `respond` or `finish`.
@@ -128,7 +129,8 @@ public:
   /// Open connections.
   std::size_t connections() const noexcept;
 
-  /// Accepts no more connections, closes the idle ones, and the others after the answer that is due.
+  /// Accepts no more connections, closes the idle ones, and the others after the answer that is
+  /// due.
   void stop();
   /// `stop`, then waits until all connections have ended. False when `within` passes first.
   bool drain(std::chrono::milliseconds within);

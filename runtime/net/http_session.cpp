@@ -65,10 +65,8 @@ std::size_t request_parser::on_chunk_body_impl(std::uint64_t, text body, code&) 
 }
 
 http_session::http_session(tcp_socket socket, server_shared& shared)
-  : shared_(shared),
-    socket_(std::move(socket)),
-    link_(std::make_shared<connection_link>(shared.box)),
-    buffer_(buffer_initial) {}
+  : shared_(shared), socket_(std::move(socket)),
+    link_(std::make_shared<connection_link>(shared.box)), buffer_(buffer_initial) {}
 
 void http_session::start() {
   link_->owner = this;
@@ -80,22 +78,22 @@ void http_session::enter(phase next) {
   phase_ = next;
   const auto& o = shared_.options;
   switch (next) {
-    case phase::idle:
-      deadline_ = shared_.now + o.idle_timeout;
-      break;
-    case phase::header:
-      deadline_ = shared_.now + o.header_timeout;
-      break;
-    case phase::body:
-      deadline_ = shared_.now + o.body_timeout;
-      break;
-    case phase::lingering:
-      deadline_ = shared_.now + linger_time;
-      break;
-    case phase::handling:
-    case phase::streaming:
-    case phase::closed:
-      deadline_ = time_point::max();
+  case phase::idle:
+    deadline_ = shared_.now + o.idle_timeout;
+    break;
+  case phase::header:
+    deadline_ = shared_.now + o.header_timeout;
+    break;
+  case phase::body:
+    deadline_ = shared_.now + o.body_timeout;
+    break;
+  case phase::lingering:
+    deadline_ = shared_.now + linger_time;
+    break;
+  case phase::handling:
+  case phase::streaming:
+  case phase::closed:
+    deadline_ = time_point::max();
   }
 }
 
@@ -105,10 +103,9 @@ void http_session::read() {
   if (reading_ || peer_ended_ || phase_ == phase::closed || !make_room())
     return;
   reading_ = true;
-  socket_.async_read_some(boost::asio::buffer(buffer_.data() + end_, buffer_.size() - end_),
-                          [self = shared_from_this()](const auto& ec, std::size_t bytes) {
-                            self->on_read(ec, bytes);
-                          });
+  socket_.async_read_some(
+    boost::asio::buffer(buffer_.data() + end_, buffer_.size() - end_),
+    [self = shared_from_this()](const auto& ec, std::size_t bytes) { self->on_read(ec, bytes); });
 }
 
 bool http_session::make_room() {
@@ -205,8 +202,8 @@ bool http_session::on_headers() {
   }
   if (parser_->is_done())
     return true;
-  if (buffer_.size() < buffer_for_bodies && parser_->content_length_remaining().value_or(0)
-                                              > buffer_.size())
+  if (buffer_.size() < buffer_for_bodies
+      && parser_->content_length_remaining().value_or(0) > buffer_.size())
     buffer_.resize(buffer_for_bodies);
   if (http_1_1_ && equal_ignoring_case(headers.value_or("expect", ""), "100-continue")) {
     pending_ += "HTTP/1.1 100 Continue\r\n\r\n";
@@ -237,13 +234,13 @@ void http_session::drop_parser() {
 void http_session::reject(const boost::beast::error_code& ec) {
   const auto& o = shared_.options;
   if (ec == http::error::body_limit)
-    return refuse(413, error{errc::invalid_input,
-                             fmt::format("the body is larger than {} bytes (body_max)",
-                                         o.body_max)});
+    return refuse(413,
+                  error{errc::invalid_input,
+                        fmt::format("the body is larger than {} bytes (body_max)", o.body_max)});
   if (ec == http::error::header_limit)
-    return refuse(431, error{errc::invalid_input,
-                             fmt::format("the headers are larger than {} bytes (header_max)",
-                                         o.header_max)});
+    return refuse(
+      431, error{errc::invalid_input,
+                 fmt::format("the headers are larger than {} bytes (header_max)", o.header_max)});
   refuse(400, error{errc::invalid_input, "the request is not HTTP/1.1: " + ec.message()});
 }
 
@@ -265,29 +262,29 @@ void http_session::refuse(int status, const error& why) {
 
 void http_session::on_step(outgoing& step) {
   switch (step.what) {
-    case outgoing::step::answer:
-      append_head(step);
-      if (!head_only_)
-        pending_ += step.body;
-      return complete();
-    case outgoing::step::begin:
-      enter(phase::streaming);
-      keep_alive_ = keep_alive_ && http_1_1_; // else only the end of the connection ends the body
-      if (http_1_1_)
-        step.head += "Transfer-Encoding: chunked\r\n";
-      append_head(step);
-      if (peer_ended_)
-        return close();
-      return flush();
-    case outgoing::step::chunk:
-      append_chunk(step);
-      return flush();
-    case outgoing::step::end:
-      if (http_1_1_ && !head_only_)
-        pending_ += "0\r\n\r\n";
-      return complete();
-    case outgoing::step::cut:
+  case outgoing::step::answer:
+    append_head(step);
+    if (!head_only_)
+      pending_ += step.body;
+    return complete();
+  case outgoing::step::begin:
+    enter(phase::streaming);
+    keep_alive_ = keep_alive_ && http_1_1_; // else only the end of the connection ends the body
+    if (http_1_1_)
+      step.head += "Transfer-Encoding: chunked\r\n";
+    append_head(step);
+    if (peer_ended_)
       return close();
+    return flush();
+  case outgoing::step::chunk:
+    append_chunk(step);
+    return flush();
+  case outgoing::step::end:
+    if (http_1_1_ && !head_only_)
+      pending_ += "0\r\n\r\n";
+    return complete();
+  case outgoing::step::cut:
+    return close();
   }
 }
 

@@ -24,8 +24,8 @@ struct server_shared {
   http_handler handler;
   std::shared_ptr<outbox> box;
   std::vector<std::shared_ptr<http_session>> sessions;
-  time_point now;    ///< as of the last tick: asking the clock twice a request costs more
-  std::string date;  ///< `Date: ..` with its CRLF, as of the last tick
+  time_point now;         ///< as of the last tick: asking the clock twice a request costs more
+  std::string date;       ///< `Date: ..` with its CRLF, as of the last tick
   std::size_t bodies = 0; ///< bytes of bodies that are being read
   bool draining = false;
 
@@ -125,8 +125,8 @@ private:
   bool head_only_ = false;
   bool closing_ = false; ///< close when all is written
 
-  std::string writing_;  ///< [written_, end) is on its way
-  std::string pending_;  ///< comes after it
+  std::string writing_; ///< [written_, end) is on its way
+  std::string pending_; ///< comes after it
   std::size_t written_ = 0;
   bool write_waits_ = false;
   std::size_t writing_stream_bytes_ = 0;

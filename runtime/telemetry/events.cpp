@@ -60,14 +60,14 @@ std::size_t write_all(int fd, std::string_view text) {
 
 std::string_view to_string(level l) noexcept {
   switch (l) {
-    case level::debug:
-      return "debug";
-    case level::info:
-      return "info";
-    case level::warning:
-      return "warning";
-    case level::error:
-      return "error";
+  case level::debug:
+    return "debug";
+  case level::info:
+    return "info";
+  case level::warning:
+    return "warning";
+  case level::error:
+    return "error";
   }
   return "info";
 }

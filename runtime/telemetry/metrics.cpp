@@ -177,9 +177,9 @@ gauge_family metrics::gauges(std::string name, std::string help, label_names lab
 
 histogram_family metrics::histograms(std::string name, std::string help, label_names labels,
                                      std::vector<double> bounds) {
-  return histogram_family{
-    state_->get<prometheus::Histogram>(prometheus::BuildHistogram(), std::move(name),
-                                       std::move(help), std::move(labels), std::move(bounds))};
+  return histogram_family{state_->get<prometheus::Histogram>(prometheus::BuildHistogram(),
+                                                             std::move(name), std::move(help),
+                                                             std::move(labels), std::move(bounds))};
 }
 
 std::string metrics::expose() const {
@@ -188,7 +188,7 @@ std::string metrics::expose() const {
 
 std::vector<double> latency_bounds() {
   return {25e-6, 50e-6, 100e-6, 250e-6, 500e-6, 1e-3, 2.5e-3, 5e-3, 10e-3,
-          25e-3, 50e-3, 100e-3, 250e-3, 500e-3, 1,    2.5,    5,      10};
+          25e-3, 50e-3, 100e-3, 250e-3, 500e-3, 1,    2.5,    5,    10};
 }
 
 } // namespace troupe

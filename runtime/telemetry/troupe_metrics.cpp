@@ -13,11 +13,10 @@ std::vector<double> row_bounds() {
 troupe_metrics::troupe_metrics(metrics& registry)
   : invocations(registry.counters("troupe_invocations_total", "Invocations that have ended.",
                                   {"agent", "status"})),
-    invocations_open(registry.gauges("troupe_invocations_open",
-                                     "Invocations that were accepted and have not ended.",
-                                     {"agent"})),
-    queue_depth(registry.gauges("troupe_queue_depth", "Invocations that wait for a slot.",
-                                {"agent"})),
+    invocations_open(registry.gauges(
+      "troupe_invocations_open", "Invocations that were accepted and have not ended.", {"agent"})),
+    queue_depth(
+      registry.gauges("troupe_queue_depth", "Invocations that wait for a slot.", {"agent"})),
     journal_commit(registry
                      .histograms("troupe_journal_commit_seconds",
                                  "Time from the first append of a batch until it is durable.", {},

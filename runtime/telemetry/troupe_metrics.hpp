@@ -9,19 +9,19 @@ namespace troupe {
 struct troupe_metrics {
   explicit troupe_metrics(metrics& registry);
 
-  counter_family invocations;     ///< `troupe_invocations_total{agent,status}`: finished ones
-  gauge_family invocations_open;  ///< `troupe_invocations_open{agent}`
-  gauge_family queue_depth;       ///< `troupe_queue_depth{agent}`
-  histogram journal_commit;       ///< `troupe_journal_commit_seconds`
-  histogram journal_batch_rows;   ///< `troupe_journal_batch_rows`
-  counter journal_syncs;          ///< `troupe_journal_syncs_total`
-  counter_family tool_calls;      ///< `troupe_tool_calls_total{tool,result}`
-  histogram_family tool_latency;  ///< `troupe_tool_call_seconds{tool}`
-  counter_family llm_requests;    ///< `troupe_llm_requests_total{endpoint,result}`
-  counter_family llm_tokens;      ///< `troupe_llm_tokens_total{endpoint,direction}`
-  counter_family restarts;        ///< `troupe_restarts_total{actor}`: a class, never an id
-  counter_family http_requests;   ///< `troupe_http_requests_total{route,status}`
-  histogram_family http_latency;  ///< `troupe_http_request_seconds{route}`
+  counter_family invocations;    ///< `troupe_invocations_total{agent,status}`: finished ones
+  gauge_family invocations_open; ///< `troupe_invocations_open{agent}`
+  gauge_family queue_depth;      ///< `troupe_queue_depth{agent}`
+  histogram journal_commit;      ///< `troupe_journal_commit_seconds`
+  histogram journal_batch_rows;  ///< `troupe_journal_batch_rows`
+  counter journal_syncs;         ///< `troupe_journal_syncs_total`
+  counter_family tool_calls;     ///< `troupe_tool_calls_total{tool,result}`
+  histogram_family tool_latency; ///< `troupe_tool_call_seconds{tool}`
+  counter_family llm_requests;   ///< `troupe_llm_requests_total{endpoint,result}`
+  counter_family llm_tokens;     ///< `troupe_llm_tokens_total{endpoint,direction}`
+  counter_family restarts;       ///< `troupe_restarts_total{actor}`: a class, never an id
+  counter_family http_requests;  ///< `troupe_http_requests_total{route,status}`
+  histogram_family http_latency; ///< `troupe_http_request_seconds{route}`
 };
 
 } // namespace troupe

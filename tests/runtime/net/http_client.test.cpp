@@ -374,9 +374,8 @@ TEST_CASE("the body of an error answer is kept even where chunks are asked for")
 }
 
 TEST_CASE("hundreds of requests share one thread") {
-  auto server = serve([](http_server_request in, responder out) {
-    out.respond(200, {}, std::move(in.body));
-  });
+  auto server = serve(
+    [](http_server_request in, responder out) { out.respond(200, {}, std::move(in.body)); });
   answers box;
   http_client aut;
 

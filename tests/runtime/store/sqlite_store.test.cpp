@@ -293,6 +293,18 @@ TEST_CASE("a backup that cannot be written leaves no file", "[store]") {
   CHECK_FALSE(std::filesystem::exists(folder / "nowhere"));
 }
 
+TEST_CASE("the log begins anew at its bound, however long the writer is busy", "[store]") {
+  temporary_folder folder;
+  auto how = at(folder / "a.db");
+  how.log_pages_max = 64;
+  auto aut = std::move(open_sqlite(how)).value();
+
+  for (lsn n = 1; n <= 300; ++n)
+    REQUIRE(commit(*aut, big_unit(n, 10'000)));
+
+  CHECK(std::filesystem::file_size(folder / "a.db-wal") < 4 * 64 * 4'096);
+}
+
 TEST_CASE("lists and commits go on at once", "[store]") {
   temporary_folder folder;
   auto aut = opened(folder / "a.db");

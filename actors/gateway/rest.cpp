@@ -1,0 +1,160 @@
+#include "actors/gateway/rest.hpp"
+
+#include "actors/gateway/json_out.hpp"
+#include "actors/gateway/rest_helper.hpp"
+#include "actors/gateway/waiting_request.hpp"
+#include "runtime/core/agent.hpp"
+#include "runtime/net/problem.hpp"
+
+#include <caf/actor_system.hpp>
+#include <caf/send.hpp>
+#include <fmt/format.h>
+
+namespace troupe {
+namespace {
+
+using namespace gateway;
+
+/// As in the IETF draft and at Stripe. Keys are kept with their invocation.
+constexpr std::size_t key_size_max = 255;
+
+/// W3C: 55 characters in version 00; a later one may be longer, and is dropped.
+constexpr std::size_t traceparent_size = 55;
+
+std::string agents_json(const std::vector<agent_options>& agents) {
+  std::string out = "{\"agents\":[";
+  for (const auto& a : agents) {
+    if (out.back() != '[')
+      out += ',';
+    const auto& name = a.class_name.empty() ? a.name : a.class_name;
+    const auto* cls = find_agent(name);
+    json_object_out o{out};
+    o.text("name", a.name);
+    o.text("class", name);
+    o.flag("loaded", cls != nullptr);
+    o.some("key", a.key);
+    if (cls == nullptr)
+      continue;
+    o.text("version", cls->version);
+    o.raw("input_schema", cls->input_schema());
+    o.raw("output_schema", cls->output_schema());
+  }
+  out += "]}";
+  return out;
+}
+
+void refuse_method(const rest_world& world, answer_slot& out, route which) {
+  constexpr int status = 405;
+  out.count(world, status);
+  auto allowed = std::string{method_of(which)};
+  net::http_headers headers;
+  headers.add("Content-Type", std::string{net::problem_content_type});
+  headers.add("Allow", allowed);
+  out.raw().respond(status, std::move(headers),
+                    net::problem_json(status, errc::none, fmt::format("use {}", allowed)));
+}
+
+void refuse_token(const rest_world& world, answer_slot& out) {
+  constexpr int status = 401;
+  out.count(world, status);
+  net::http_headers headers;
+  headers.add("Content-Type", std::string{net::problem_content_type});
+  headers.add("WWW-Authenticate", "Bearer");
+  out.raw().respond(
+    status, std::move(headers),
+    net::problem_json(status, errc::none, "send the topology's token: Authorization: Bearer .."));
+}
+
+} // namespace
+
+rest_gateway::rest_gateway(caf::actor_system& system, rest_setup setup)
+  : world_(new rest_world{setup.env, std::move(setup.store_tag), std::move(setup.dispatcher),
+                          std::move(setup.reader), std::move(setup.timer),
+                          std::move(setup.options), std::move(setup.agents), setup.registry,
+                          troupe_metrics{setup.registry}}) {
+  world_->helper = system.spawn<rest_helper>(world_);
+}
+
+rest_gateway::~rest_gateway() {
+  caf::anon_send_exit(world_->helper, caf::exit_reason::user_shutdown);
+}
+
+void rest_gateway::end_streams() {
+  caf::anon_send(world_->helper, gateway::end_streams{});
+}
+
+void rest_gateway::handle(net::http_server_request in, net::responder raw) {
+  auto at = parse_path(in.path());
+  auto out = answer_slot{std::move(raw), at.which, world_->env.clock.steady()};
+  bool head = in.method == "HEAD" && method_of(at.which) == "GET";
+  bool open = at.which == route::healthz || at.which == route::readyz;
+  if (!open && !allowed(in))
+    refuse_token(*world_, out);
+  else if (at.which == route::unknown)
+    out.problem(*world_, error{errc::not_found, "no such resource"});
+  else if (in.method != method_of(at.which) && !head)
+    refuse_method(*world_, out, at.which);
+  else if (at.which == route::invoke)
+    invoke(std::move(at), std::move(in), std::move(out));
+  else if (at.which == route::healthz)
+    out.json(*world_, 200, "{\"status\":\"alive\"}");
+  else if (at.which == route::agents)
+    out.json(*world_, 200, agents_json(world_->agents));
+  else
+    caf::anon_send(world_->helper,
+                   rest_call{std::make_shared<exchange>(
+                     exchange{std::move(at), std::move(in), std::move(out)})});
+}
+
+bool rest_gateway::allowed(const net::http_server_request& in) const {
+  const auto& token = world_->options.token;
+  if (token.empty())
+    return true;
+  constexpr std::string_view scheme = "bearer ";
+  auto said = in.headers.value_or("authorization", {});
+  return said.size() > scheme.size()
+         && net::equal_ignoring_case(said.substr(0, scheme.size()), scheme)
+         && equal_in_constant_time(said.substr(scheme.size()), token.reveal());
+}
+
+void rest_gateway::invoke(target at, net::http_server_request in, answer_slot out) {
+  invoke_request r;
+  r.agent = std::move(at.subject);
+  r.idempotency_key = in.headers.value_or("idempotency-key", {});
+  if (r.idempotency_key.size() > key_size_max) {
+    out.problem(*world_, error{errc::invalid_input, fmt::format("Idempotency-Key: {} characters, "
+                                                                "at most {} are kept",
+                                                                r.idempotency_key.size(),
+                                                                key_size_max)});
+    return;
+  }
+  if (in.headers.contains("idempotency-key") && r.idempotency_key.empty()) {
+    out.problem(*world_, error{errc::invalid_input, "Idempotency-Key: it is empty"});
+    return;
+  }
+  if (auto parent = in.headers.value_or("traceparent", {}); parent.size() == traceparent_size)
+    r.traceparent = parent;
+  auto prefer = parse_prefer(in.headers.value_or("prefer", {}));
+  auto wait = std::min(prefer.wait.value_or(world_->options.wait_max), world_->options.wait_max);
+  r.input = in.body.empty() ? std::string{"{}"} : std::move(in.body);
+  r.wait = !prefer.respond_async && wait.count() > 0;
+  auto waits = std::make_shared<waiting_request>(world_, std::move(out), !r.wait);
+  waits->watch(world_->env.clock.now() + wait);
+  r.observer = std::move(waits);
+  caf::anon_send(world_->dispatcher, std::move(r));
+}
+
+net::http_server_options server_options(const gateway_options& options) {
+  net::http_server_options out;
+  out.address = options.host;
+  out.port = options.port;
+  out.body_max = options.body_max;
+  out.header_max = static_cast<std::uint32_t>(options.header_max);
+  out.connections_max = options.connections_max;
+  out.header_timeout = std::min(out.header_timeout, options.read_timeout);
+  out.body_timeout = options.read_timeout;
+  out.idle_timeout = options.idle_timeout;
+  return out;
+}
+
+} // namespace troupe

@@ -1,0 +1,71 @@
+#include "actors/tool/tool.hpp"
+
+#include "actors/tool/command_backend.hpp"
+#include "actors/tool/function_backend.hpp"
+#include "actors/tool/http_backend.hpp"
+#include "actors/tool/tool_actor.hpp"
+
+#include <caf/actor_system.hpp>
+
+#include <fmt/format.h>
+
+namespace troupe {
+namespace {
+
+result<std::shared_ptr<tool_backend>> make_backend(const tool_options& o, const environment& env,
+                                                   net::http_transport& transport) {
+  if (o.kind == tool_kind::http)
+    return make_http_backend(o.http, transport, env.clock);
+  if (o.kind == tool_kind::command)
+    return make_command_backend(o.command, o.concurrent);
+  const auto& name = o.function.class_name.empty() ? o.name : o.function.class_name;
+  auto function = find_function(name);
+  if (!function)
+    return error{errc::not_found, fmt::format("no function '{}' is registered", name)};
+  auto blocking = function->blocking || o.function.blocking;
+  return make_function_backend(std::move(*function), blocking ? o.concurrent : 0);
+}
+
+} // namespace
+
+result<caf::actor> spawn_tool(caf::actor_system& system, tool_setup setup) {
+  std::optional<schema_validator> schema;
+  if (!setup.options.input_schema.empty()) {
+    auto compiled = schema_validator::compile(setup.options.input_schema);
+    if (!compiled)
+      return error{errc::invalid_input,
+                   fmt::format("tool '{}': input_schema: {}", setup.options.name,
+                               compiled.error().message)};
+    schema = std::move(*compiled);
+  }
+  return caf::actor{system.spawn<tool_actor>(std::move(setup), std::move(schema))};
+}
+
+result<tool_parts> make_tool_parts(const tool_options& options, const environment& env,
+                                   net::http_transport& transport) {
+  auto backend = make_backend(options, env, transport);
+  if (!backend)
+    return std::move(backend).error();
+  tool_parts parts;
+  parts.backend = std::move(*backend);
+  if (!options.reconcile.url.empty())
+    parts.reconciler = make_http_reconciler(options.reconcile, options.http, transport, env.clock);
+  else if (!options.reconcile.argv.empty())
+    parts.reconciler = make_command_reconciler(options.reconcile, options.command);
+  return parts;
+}
+
+std::string tool_service_name(std::string_view tool) {
+  return fmt::format("tool:{}", tool);
+}
+
+service_info service_info_of(const tool_options& options) {
+  service_info info;
+  info.cls = options.effect;
+  info.reconciles = options.reconcile.given();
+  info.total_timeout = options.retry.total_timeout;
+  info.key_ttl = options.key_ttl;
+  return info;
+}
+
+} // namespace troupe

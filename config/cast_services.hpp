@@ -1,0 +1,31 @@
+#pragma once
+// Tools, models and their supervisors. Private to this room.
+
+#include "config/topology.hpp"
+#include "runtime/core/env.hpp"
+#include "runtime/core/result.hpp"
+#include "runtime/net/http_transport.hpp"
+
+#include <caf/actor.hpp>
+#include <caf/fwd.hpp>
+
+#include <functional>
+#include <memory>
+#include <vector>
+
+namespace troupe::config {
+
+struct services_setup {
+  caf::actor_system& system;
+  const environment& env;
+  const topology& what;
+  caf::actor timer;
+  std::shared_ptr<net::http_transport> transport;
+  std::function<void(const error&)> on_fatal;
+};
+
+/// Starts them in the order of the supervisors' children and puts them into the directory.
+/// @returns the root supervisor: its end ends them all
+result<caf::actor> start_services(const services_setup& setup);
+
+} // namespace troupe::config

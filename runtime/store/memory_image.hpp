@@ -1,0 +1,44 @@
+#pragma once
+// What is on a memory disk. Only sources of this room include it.
+
+#include "runtime/store/memory_store.hpp"
+
+#include <map>
+#include <unordered_map>
+
+namespace troupe::store {
+
+using name_pair = std::pair<std::string, std::string>;
+
+struct held_blob {
+  std::string bytes;
+  bool node = false;
+  std::uint64_t refs = 0;
+};
+
+struct memory_disk::image {
+  std::string tag;
+  epoch owner = 0;
+  epoch dead = 0; // owners up to this one died in a crash
+  lsn last_lsn = 0;
+  invocation_no last_invocation = 0;
+  std::map<invocation_no, record> records;
+  std::map<invocation_no, std::map<lsn, std::string>> rows;
+  std::map<name_pair, invocation_no> idempotency;
+  std::map<name_pair, std::string> states;
+  std::unordered_map<digest, held_blob> blobs;
+
+  // Checked as a whole before anything is applied, so that a commit is all or nothing.
+  result<void> check(const batch& b) const;
+  void apply(const unit& u);
+
+private:
+  void insert(const std::vector<blob>& added);
+  void refer(const digest& hash);
+  void release(const digest& hash);
+  void change_record(record& r, const change& c);
+  void trim(invocation_no no, lsn before);
+  void purge(invocation_no no);
+};
+
+} // namespace troupe::store

@@ -1,0 +1,51 @@
+#include "runtime/telemetry/metrics_sink.hpp"
+
+#include <charconv>
+
+namespace troupe {
+namespace {
+
+/// `tool:knowledge` gives `knowledge`: a class of things, never an id.
+std::string_view name_of(std::string_view service) {
+  auto colon = service.find(':');
+  return colon == std::string_view::npos ? service : service.substr(colon + 1);
+}
+
+/// The three ways to end. An event says `completed`, or why not.
+std::string_view status_of(std::string_view result) {
+  if (result == "completed")
+    return result;
+  return result == "cancelled" || result == "deadline_exceeded" ? "cancelled" : "failed";
+}
+
+} // namespace
+
+void metrics_sink::write(const event& e) {
+  if (e.name == "invocation.ended") {
+    numbers_.invocations.with({e.agent, status_of(e.result)}).add();
+  } else if (e.name == "tool.call") {
+    auto tool = name_of(e.service);
+    numbers_.tool_calls.with({tool, e.result}).add();
+    if (e.latency)
+      numbers_.tool_latency.with({tool}).observe(*e.latency);
+  } else if (e.name == "llm.call") {
+    auto endpoint = name_of(e.service);
+    numbers_.llm_requests.with({endpoint, e.result}).add();
+    tokens(e, endpoint);
+  } else if (e.name == "supervisor.restarted") {
+    numbers_.restarts.with({name_of(e.service)}).add();
+  }
+}
+
+void metrics_sink::tokens(const event& e, std::string_view endpoint) const {
+  for (const auto& [name, json] : e.fields) {
+    if (name != "input_tokens" && name != "output_tokens")
+      continue;
+    std::uint64_t n = 0;
+    std::from_chars(json.data(), json.data() + json.size(), n);
+    auto direction = name == "input_tokens" ? std::string_view{"input"} : std::string_view{"output"};
+    numbers_.llm_tokens.with({endpoint, direction}).add(static_cast<double>(n));
+  }
+}
+
+} // namespace troupe
