@@ -1,43 +1,116 @@
 #include "config/cast_services.hpp"
 
 #include "actors/llm/llm_endpoint.hpp"
+#include "actors/supervision/supervisor.hpp"
 #include "actors/tool/tool.hpp"
 
-#include <caf/actor_system.hpp>
-#include <caf/event_based_actor.hpp>
 #include <fmt/format.h>
 
 namespace troupe::config {
+namespace {
 
-result<caf::actor> start_services(const services_setup& s) {
-  std::vector<caf::actor> all;
-  for (const auto& [name, o] : s.what.tools) {
-    auto options = o;
+constexpr std::string_view tools_prefix = "tools.";
+constexpr std::string_view models_prefix = "models.";
+constexpr std::string_view supervisors_prefix = "supervisors.";
+
+/// What was wrong, and with whom.
+error at(std::string_view id, error why) {
+  why.message = fmt::format("{}: {}", id, why.message);
+  return why;
+}
+
+/// Makes child specifications. What they need is copied into them: they live as long as the
+/// supervisor that restarts by them.
+class maker {
+public:
+  explicit maker(const services_setup& setup) : setup_(setup) {}
+
+  result<child_spec> child(const child_options& o) const {
+    auto id = std::string_view{o.id};
+    auto name = std::string{id.substr(id.find('.') + 1)};
+    auto made = id.starts_with(tools_prefix)    ? tool(name)
+                : id.starts_with(models_prefix) ? model(name)
+                                                : inner(name);
+    if (!made)
+      return at(id, std::move(made).error());
+    made->options = o;
+    return made;
+  }
+
+  result<supervisor_setup> supervisor(const std::string& name) const {
+    auto found = setup_.what.supervisors.find(name);
+    if (found == setup_.what.supervisors.end())
+      return error{errc::not_found, fmt::format("there is no supervisor '{}'", name)};
+    supervisor_setup out{setup_.env, found->second, {}, setup_.timer};
+    out.options.name = name;
+    for (const auto& o : found->second.children) {
+      auto spec = child(o);
+      if (!spec)
+        return std::move(spec).error();
+      out.children.push_back(std::move(*spec));
+    }
+    return out;
+  }
+
+private:
+  result<child_spec> tool(const std::string& name) const {
+    auto options = setup_.what.tools.at(name);
     options.name = name;
-    auto parts = make_tool_parts(options, s.env, *s.transport);
+    // The backend is kept over restarts: what is in flight there has not died.
+    auto parts = make_tool_parts(options, setup_.env, *setup_.transport);
     if (!parts)
       return std::move(parts).error();
-    auto actor = spawn_tool(s.system, tool_setup{s.env, options, *parts, s.timer});
-    if (!actor)
-      return std::move(actor).error();
-    s.env.services.put(tool_service_name(name), *actor, service_info_of(options));
-    all.push_back(*actor);
+    child_spec spec;
+    spec.service = tool_service_name(name);
+    spec.info = service_info_of(options);
+    spec.start = [&system = setup_.system, &env = setup_.env, timer = setup_.timer,
+                  parts = std::move(*parts), options](const child_start& s) {
+      return spawn_tool(system,
+                        tool_setup{env, options, parts, timer, s.supervisor, s.id, s.checkpoint});
+    };
+    return spec;
   }
-  for (const auto& [name, o] : s.what.models) {
-    auto options = o;
+
+  result<child_spec> model(const std::string& name) const {
+    auto options = setup_.what.models.at(name);
     options.name = name;
-    auto backend = make_model_backend(s.system, s.env, s.timer, options, s.transport);
+    auto backend = make_model_backend(setup_.system, setup_.env, setup_.timer, options,
+                                      setup_.transport);
     if (!backend)
       return std::move(backend).error();
-    all.push_back(start_llm_endpoint(s.system, llm_setup{s.env, s.timer, options, *backend}));
+    child_spec spec;
+    spec.service = "llm:" + name;
+    spec.info = llm_service_info(options);
+    spec.start = [&system = setup_.system, &env = setup_.env, timer = setup_.timer,
+                  backend = std::move(*backend), options](const child_start&) {
+      return result<caf::actor>{
+        start_llm_endpoint(system, llm_setup{env, timer, options, backend})};
+    };
+    return spec;
   }
-  return s.system.spawn([all](caf::event_based_actor* self) -> caf::behavior {
-    self->attach_functor([all](const caf::error&) {
-      for (const auto& a : all)
-        caf::anon_send_exit(a, caf::exit_reason::user_shutdown);
-    });
-    return {[](int) {}};
-  });
+
+  result<child_spec> inner(const std::string& name) const {
+    auto made = supervisor(name);
+    if (!made)
+      return std::move(made).error();
+    child_spec spec;
+    spec.start = [&system = setup_.system,
+                  setup = std::make_shared<supervisor_setup>(std::move(*made))](
+                   const child_start&) { return spawn_supervisor(system, *setup); };
+    return spec;
+  }
+
+  const services_setup& setup_;
+};
+
+} // namespace
+
+result<caf::actor> start_services(const services_setup& setup) {
+  auto root = maker{setup}.supervisor(std::string{root_supervisor});
+  if (!root)
+    return std::move(root).error();
+  root->on_give_up = setup.on_fatal;
+  return spawn_supervisor(setup.system, std::move(*root));
 }
 
 } // namespace troupe::config

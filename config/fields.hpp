@@ -92,7 +92,8 @@ void read_fields(context& c, const std::string& path, const node& table, T& out,
       c.report(m.value.begin, inner, "expected a table, found " + describe(m.value),
                "write [" + inner + "]");
     } else {
-      c.mask(m.value); // a misspelt api_key is still a key
+      if (!parse_duration(m.value.text) && !parse_size(m.value.text))
+        c.mask(m.value); // a misspelt api_key is still a key
       auto hint = foreign ? foreign(key) : std::string{};
       std::vector<std::string> names{here.begin(), here.end()};
       c.report(m.at, inner, "unknown key", hint.empty() ? did_you_mean(m.key, names) : hint);

@@ -20,7 +20,8 @@ std::string type_of(const field<T>& f) {
 template <class T>
 void add_section(std::string& to, std::string_view heading, const fields<T>& known) {
   const T fresh{};
-  to.append("\n#### ").append(heading).append("\n\n| key | value | default | meaning |\n|---|---|---|---|\n");
+  to.append("\n#### ").append(heading).append(
+    "\n\n| key | value | default | meaning |\n|---|---|---|---|\n");
   for (const auto& f : known) {
     auto value = f.doc.find("required") == f.doc.npos ? f.show(fresh) : std::string{};
     to.append("| `").append(f.key).append("` | ").append(type_of(f)).append(" | ");

@@ -25,6 +25,7 @@ dispatcher::dispatcher(caf::actor_config& cfg, dispatcher_setup setup)
       a.class_name = a.name;
     agents_[a.name].options = a;
   }
+  setup_.invocations.deaths_max = setup_.options.deaths_max;
   world_ = std::shared_ptr<invocation_world>(
     new invocation_world{setup_.env, setup_.log, setup_.reader, setup_.timer,
                          caf::actor_cast<caf::actor>(this), setup_.invocations});
@@ -34,10 +35,15 @@ void dispatcher::on_exit() {
   for (auto& [_, s] : slots_)
     if (s.actor)
       send_exit(s.actor, caf::exit_reason::user_shutdown);
+  // Nobody waits in vain for an actor that is gone.
+  auto why = error{errc::shutting_down, "the process ends"};
+  tell_all(why);
+  unstash(&why);
   slots_.clear();
-  stashed_.clear();
-  idle_waiters_.clear();
-  drain_waiters_.clear();
+  for (auto& p : std::exchange(idle_waiters_, {}))
+    p.deliver(idle{});
+  for (auto& p : std::exchange(drain_waiters_, {}))
+    p.deliver(drained{});
   setup_.log.observe(nullptr);
   world_.reset(); // it holds a handle on this actor
 }
@@ -80,16 +86,20 @@ caf::behavior dispatcher::make_behavior() {
         progress(*s);
     },
     [this](const timer_fired& t) { on_timer(t.id); },
-    [this](await_invocation& a) { on_await(a); },
+    [this](const key_released& k) { on_key_released(k); },
+    [this](const key_wanted& k) { on_key_wanted(k); },
+    [this](const child_abandoned& c) { on_child_abandoned(c); },
+    [this](settle_later& s) { on_settle_later(s); },
+    [this](await_invocation& a) { when_recovered(a, &dispatcher::on_await); },
     [this](const unfollow& u) {
       if (auto* s = find_id(u.id); s != nullptr && s->more)
         std::erase_if(s->more->waiters,
                       [&](const waiter& w) { return w.observer == u.observer; });
     },
-    [this](signal_request& r) { on_signal(r); },
-    [this](const cancel_request& r) { on_cancel(r); },
-    [this](const retry_request& r) { on_retry(r); },
-    [this](resolve_request& r) { on_resolve(r); },
+    [this](signal_request& r) { when_recovered(r, &dispatcher::on_signal); },
+    [this](cancel_request& r) { when_recovered(r, &dispatcher::on_cancel); },
+    [this](retry_request& r) { when_recovered(r, &dispatcher::on_retry); },
+    [this](resolve_request& r) { when_recovered(r, &dispatcher::on_resolve); },
     [this](const stats_request&) { return stats(); },
     [this](const drain_request& r) {
       draining_ = true;
@@ -105,6 +115,29 @@ caf::behavior dispatcher::make_behavior() {
     [this](const log_failed& f) { on_log_failed(f.why); },
     [this](const log_recovered&) { on_log_recovered(); },
   };
+}
+
+// While what was open is being read, nobody knows yet which invocations there are.
+template <class Message>
+void dispatcher::when_recovered(Message& m,
+                                void (dispatcher::*then)(Message&, caf::response_promise)) {
+  auto promise = make_response_promise();
+  if (!recovering_)
+    (this->*then)(m, std::move(promise));
+  else
+    stashed_.push_back([this, m = std::move(m), promise, then](const error* why) mutable {
+      if (why == nullptr)
+        (this->*then)(m, promise);
+      else if constexpr (std::is_same_v<Message, await_invocation>)
+        promise.deliver(invocation_reply{{}, store::status::failed, false, *why});
+      else
+        promise.deliver(command_reply{*why});
+    });
+}
+
+void dispatcher::unstash(const error* why) {
+  for (auto& f : std::exchange(stashed_, {}))
+    f(why);
 }
 
 // -- accepting -----------------------------------------------------------------------------------
@@ -124,8 +157,11 @@ void dispatcher::on_invoke(invoke_request& r) {
     return;
   }
   if (recovering_) {
-    stashed_.push_back([this, r = std::move(r), w]() mutable {
-      look_up(std::move(r), 0, std::move(w), {});
+    stashed_.push_back([this, r = std::move(r), w](const error* why) mutable {
+      if (why == nullptr)
+        look_up(std::move(r), 0, std::move(w), {});
+      else
+        refuse_waiter(w, *why);
     });
     return;
   }
@@ -161,7 +197,7 @@ std::optional<error> dispatcher::refuse(const agent_state* a, bool child) const 
   if (find_agent(a->options.class_name) == nullptr)
     return error{errc::unavailable, fmt::format("agent class \"{}\" is not loaded",
                                                 a->options.class_name)};
-  auto waiting = a->queue.size();
+  auto waiting = a->waiting();
   bool full = waiting >= a->options.depth_max || slots_.size() >= setup_.options.depth_max
               || setup_.log.full() || stashed_.size() >= stash_max;
   if (!full)
@@ -176,7 +212,7 @@ std::optional<error> dispatcher::refuse(const agent_state* a, bool child) const 
 std::chrono::milliseconds dispatcher::retry_after(const agent_state& a) const {
   auto seconds = std::chrono::duration<double>(setup_.env.clock.steady() - counting_since_).count();
   auto rate = seconds > 0 ? static_cast<double>(ended_count_) / seconds : 0.0;
-  auto wait = rate > 0 ? static_cast<double>(a.queue.size()) / rate : 60.0;
+  auto wait = rate > 0 ? static_cast<double>(a.waiting()) / rate : 60.0;
   return std::chrono::seconds{static_cast<long>(std::clamp(std::ceil(wait), 1.0, 60.0))};
 }
 
@@ -209,8 +245,11 @@ void dispatcher::look_up(invoke_request r, std::uint64_t hash, waiter w,
     return;
   }
   if (looking_.contains(key)) {
-    stashed_.push_back([this, r = std::move(r), hash, w, c]() mutable {
-      look_up(std::move(r), hash, std::move(w), std::move(c));
+    stashed_.push_back([this, r = std::move(r), hash, w, c](const error* why) mutable {
+      if (why == nullptr)
+        look_up(std::move(r), hash, std::move(w), std::move(c));
+      else if (!c)
+        refuse_waiter(w, *why);
     });
     return;
   }
@@ -237,9 +276,8 @@ void dispatcher::look_up(invoke_request r, std::uint64_t hash, waiter w,
           else
             refuse_waiter(w, std::move(why));
         }
-        auto again = std::exchange(stashed_, {});
-        for (auto& f : again)
-          f();
+        if (!recovering_)
+          unstash();
       },
       [=, this](const caf::error&) mutable {
         looking_.erase(key);
@@ -248,6 +286,8 @@ void dispatcher::look_up(invoke_request r, std::uint64_t hash, waiter w,
           report_child(*c, std::move(why));
         else
           refuse_waiter(w, std::move(why));
+        if (!recovering_)
+          unstash();
       });
 }
 
@@ -267,6 +307,8 @@ bool dispatcher::attach(invocation_no no, std::uint64_t hash, waiter& w,
   if (c) {
     s->parent_waits = c->waits;
     s->parent_generation = c->generation;
+    if (c->waits)
+      adopt_child(c->parent, no);
     if (!c->waits)
       report_child(*c, to_json(id_of(no)));
     else if (s->more && s->more->ending)
@@ -293,11 +335,13 @@ void dispatcher::answer_from_journal(const store::record& found, waiter w,
           return;
         }
         journal::replay r{std::move(*h.rows)};
-        outcome how{found.state, error{errc::internal, "its journal has no end"}};
+        outcome how{found.state, error{errc::unavailable, "its agent is not in this topology"}};
         if (r.end() && r.end()->ok)
           how.value = r.end()->value.text;
         else if (r.end())
           how.value = r.end()->failure;
+        if (!how.value && how.state == store::status::completed)
+          how.state = store::status::failed; // asked for by its id alone: nobody knew
         if (c) {
           report_child(*c, c->waits ? std::move(how.value)
                                     : result<std::string>{to_json(id_of(found.no))});
@@ -371,7 +415,8 @@ void dispatcher::accept(invoke_request r, std::uint64_t hash, waiter w,
   record.key = s.key;
   record.idempotency_key = s.idempotency_key;
   record.input_hash = hash;
-  record.state = store::status::running;
+  // One with a key is `running` once it has it: at a restart those come first.
+  record.state = s.key.empty() ? store::status::running : store::status::queued;
   record.created = record.updated = now;
   record.deadline = s.deadline;
   record.parent = s.parent;
@@ -395,7 +440,7 @@ void dispatcher::accept(invoke_request r, std::uint64_t hash, waiter w,
   auto at = append(std::move(u));
   if (at == 0)
     return fail(error{errc::store_failed, setup_.log.why().message});
-  s.accepted_at = at;
+  s.accepted_at = s.last_row = at;
   if (!s.idempotency_key.empty())
     keys_[{r.agent, s.idempotency_key}] = no;
   if (s.deadline != never)
@@ -405,6 +450,8 @@ void dispatcher::accept(invoke_request r, std::uint64_t hash, waiter w,
   more(kept).fresh = std::move(begun);
   if (c && !c->waits)
     report_child(*c, to_json(id_of(no)));
+  if (c && c->waits)
+    adopt_child(c->parent, no);
   if (!c)
     more(kept).waiters.push_back(std::move(w));
   admit(kept);
@@ -432,7 +479,7 @@ bool dispatcher::holds_own_key(const child_requested& c, const std::string& key)
     if (i == slots_.end())
       return false;
     const auto& s = i->second;
-    if (s.key == key && s.agent->options.name == c.agent)
+    if (s.key == key && !s.keyless && s.agent->options.name == c.agent)
       return true;
     no = s.parent_waits ? s.parent : 0;
   }
@@ -451,32 +498,68 @@ void dispatcher::report_child(const child_requested& c, result<std::string> valu
   if (parent == nullptr)
     return;
   if (parent->actor)
-    tell(*parent, child_reported{c.at, c.run, c.generation, std::move(value)});
+    tell(*parent, child_reported{c.at, c.generation, c.key, std::move(value)});
   else
     wake(*parent); // it asks again when it has replayed
+}
+
+void dispatcher::tell_parent(const slot& s, const result<std::string>& value) {
+  if (s.parent == 0 || !s.parent_waits)
+    return;
+  auto* parent = find(s.parent);
+  if (parent == nullptr)
+    return;
+  if (parent->actor)
+    tell(*parent, child_reported{s.parent_at, s.parent_generation, s.idempotency_key, value});
+  else
+    wake(*parent);
+}
+
+void dispatcher::adopt_child(invocation_no parent, invocation_no child) {
+  if (auto* p = find(parent))
+    more(*p).children.push_back(child);
 }
 
 // -- running -------------------------------------------------------------------------------------
 
 void dispatcher::admit(slot& s) {
-  auto& a = *s.agent;
   if (!s.key.empty()) {
-    auto& line = a.keys[s.key];
-    line.push_back(s.no);
-    if (line.front() != s.no)
+    stand_in_line(s);
+    if (s.agent->keys[s.key].front() != s.no)
       return; // its turn comes when the key is free
   }
   take_key(s);
 }
 
+void dispatcher::stand_in_line(slot& s, bool first) {
+  auto& line = s.agent->keys[s.key];
+  if (first)
+    line.push_front(s.no);
+  else
+    line.push_back(s.no);
+  ++s.agent->in_lines;
+}
+
 void dispatcher::take_key(slot& s) {
   auto& a = *s.agent;
+  if (s.actor || s.queued || s.ended_at != 0 || wait_for_rows(s))
+    return;
   auto limit = a.options.concurrency == 0 ? concurrency_limit : a.options.concurrency;
-  if (a.live >= limit) {
+  if (!s.admitted && a.live >= limit) {
+    s.queued = true;
     a.queue.push_back(s.no);
     return;
   }
   start(s);
+}
+
+// Its actor will read the store: all that was appended for it must be there by then.
+bool dispatcher::wait_for_rows(slot& s) {
+  bool fresh = s.more && s.more->fresh && s.key.empty();
+  if (fresh || s.last_row <= setup_.log.durable_lsn())
+    return false;
+  begin_after_.emplace(s.last_row, s.no);
+  return true;
 }
 
 void dispatcher::start(slot& s) {
@@ -500,6 +583,9 @@ void dispatcher::start(slot& s) {
   who.deadline = s.deadline;
   who.passivate_after = s.agent->options.passivate_after;
   who.incarnation = incarnation_;
+  who.yields = s.agent->options.yields && !s.key.empty();
+  who.has_key = !s.keyless;
+  s.wants_key = false;
   s.actor = spawn<invocation, caf::lazy_init>(world_, std::move(who));
   begin_invocation begin;
   if (s.more)
@@ -507,21 +593,27 @@ void dispatcher::start(slot& s) {
   send(s.actor, std::move(begin));
 }
 
+bool dispatcher::is_stuck(store::status state) const {
+  return state == store::status::paused || state == store::status::quarantined;
+}
+
 void dispatcher::wake(slot& s) {
-  if (s.actor)
-    return;
-  bool stuck = s.state == store::status::paused || s.state == store::status::quarantined;
-  if (stuck || s.state == store::status::queued)
-    return;
-  take_key(s);
+  if (!is_stuck(s.state) && s.state != store::status::queued)
+    take_key(s);
 }
 
 void dispatcher::on_durable(const durable& d) {
+  auto waiting = begin_after_.equal_range(d.at);
+  std::vector<invocation_no> begin;
+  for (auto i = waiting.first; i != waiting.second; ++i)
+    begin.push_back(i->second);
+  begin_after_.erase(waiting.first, waiting.second);
+  for (auto no : begin)
+    if (auto* next = find(no))
+      take_up(*next);
   auto* s = find(d.invocation);
   if (s == nullptr)
     return;
-  if (begin_after_.erase(d.at) > 0 && !s->actor)
-    take_up(*s);
   if (d.at >= s->accepted_at)
     tell_accepted(*s);
   if (s->more) {
@@ -536,16 +628,17 @@ void dispatcher::on_durable(const durable& d) {
     close(*s);
 }
 
-// A retried or resolved one: it may hold its key already, or have to queue for it again.
+// It may hold its key already, have to queue for it again, or need none until it is signalled.
 void dispatcher::take_up(slot& s) {
-  bool in_line = s.key.empty();
-  if (!in_line)
-    if (auto line = s.agent->keys.find(s.key); line != s.agent->keys.end())
-      in_line = !line->second.empty() && line->second.front() == s.no;
-  if (in_line)
+  if (s.key.empty() || s.keyless) {
     take_key(s);
-  else
+    return;
+  }
+  auto& line = s.agent->keys[s.key];
+  if (std::find(line.begin(), line.end(), s.no) == line.end())
     admit(s);
+  else if (line.front() == s.no)
+    take_key(s);
 }
 
 void dispatcher::tell_accepted(slot& s) {
@@ -573,13 +666,7 @@ void dispatcher::on_ended(invocation_ended& e) {
   s->state = e.how.state;
   // Messages between agents of one process are not outputs: the parent may know before it is
   // durable, since whatever it does then is gated behind it.
-  if (s->parent != 0 && s->parent_waits)
-    if (auto* parent = find(s->parent)) {
-      if (parent->actor)
-        tell(*parent, child_reported{s->parent_at, 0, s->parent_generation, e.how.value});
-      else
-        wake(*parent);
-    }
+  tell_parent(*s, e.how.value);
   more(*s).ending = std::move(e.how);
   s->ended_at = e.at == 0 ? 1 : e.at;
   if (setup_.log.durable_lsn() >= s->ended_at)
@@ -599,8 +686,10 @@ void dispatcher::next_in_line(agent_state& a) {
   while (!a.queue.empty() && a.live < limit) {
     auto no = a.queue.front();
     a.queue.pop_front();
-    if (auto* s = find(no); s != nullptr && !s->actor && s->ended_at == 0)
-      start(*s);
+    if (auto* s = find(no)) {
+      s->queued = false;
+      take_key(*s);
+    }
   }
 }
 
@@ -623,6 +712,8 @@ void dispatcher::close(slot& s) {
   if (s.deadline != never)
     send(setup_.timer, arm_timer{caf::actor_cast<caf::actor>(this), s.no | deadline_bit, never});
   release_key(s);
+  if (auto* parent = s.parent == 0 ? nullptr : find(s.parent); parent != nullptr && parent->more)
+    std::erase(parent->more->children, s.no);
   if (!s.idempotency_key.empty())
     keys_.erase({s.agent->options.name, s.idempotency_key});
   slots_.erase(s.no);
@@ -638,14 +729,43 @@ void dispatcher::release_key(slot& s) {
     return;
   auto& line = i->second;
   bool had_it = !line.empty() && line.front() == s.no;
-  std::erase(line, s.no);
+  s.agent->in_lines -= std::erase(line, s.no);
   if (line.empty()) {
     s.agent->keys.erase(i);
     return;
   }
   if (had_it)
     if (auto* next = find(line.front()))
-      take_key(*next);
+      give_key(*next);
+}
+
+void dispatcher::give_key(slot& s) {
+  if (!std::exchange(s.wants_key, false)) {
+    take_key(s);
+    return;
+  }
+  s.keyless = false;
+  tell(s, key_granted{});
+}
+
+void dispatcher::on_key_released(const key_released& k) {
+  auto* s = find(k.no);
+  if (s == nullptr || s->actor != current_sender())
+    return;
+  s->keyless = true;
+  release_key(*s);
+}
+
+void dispatcher::on_key_wanted(const key_wanted& k) {
+  auto* s = find(k.no);
+  if (s == nullptr || s->actor != current_sender())
+    return;
+  s->wants_key = true;
+  auto& line = s->agent->keys[s->key];
+  if (std::find(line.begin(), line.end(), s->no) == line.end())
+    stand_in_line(*s);
+  if (line.front() == s->no)
+    give_key(*s);
 }
 
 void dispatcher::on_died(const invocation_died& d) {
@@ -653,6 +773,9 @@ void dispatcher::on_died(const invocation_died& d) {
   if (s == nullptr || s->actor != current_sender())
     return;
   s->actor = nullptr; // still admitted: it comes back
+  if (std::exchange(s->wants_key, false)) // and asks for its key again
+    release_key(*s);
+  s->last_row = std::max(s->last_row, d.at);
   auto pause = std::chrono::milliseconds{100} * (1U << std::min(d.deaths, 10U));
   send(setup_.timer, arm_timer{caf::actor_cast<caf::actor>(this), d.no | respawn_bit,
                                setup_.env.clock.now() + pause});
@@ -663,6 +786,9 @@ void dispatcher::on_stopped(const invocation_stopped& what) {
   if (s == nullptr || s->actor != current_sender())
     return;
   s->state = what.state;
+  if (std::exchange(s->wants_key, false))
+    release_key(*s);
+  s->last_row = std::max(s->last_row, what.at);
   drop_actor(*s);
   check_idle();
 }
@@ -695,11 +821,13 @@ void dispatcher::on_timer(std::uint64_t id) {
       left += a.live;
     for (auto& p : std::exchange(drain_waiters_, {}))
       p.deliver(drained{left});
+  } else if (auto later = unsettled_.extract(id)) {
+    settle(later.mapped());
   } else if (auto* s = find(id & ~(deadline_bit | respawn_bit)); s != nullptr) {
     if ((id & deadline_bit) != 0)
       cancel(*s, journal::cancel_reason::deadline, nullptr);
-    else if ((id & respawn_bit) != 0 && !s->actor && s->ended_at == 0)
-      start(*s);
+    else if ((id & respawn_bit) != 0)
+      wake(*s);
     else if (s->state == store::status::suspended || s->state == store::status::parked)
       wake(*s);
   }

@@ -60,6 +60,7 @@ private:
   // Timer ids: an invocation's number (with a bit for its deadline or its next life), and our own.
   static constexpr std::uint64_t deadline_bit = std::uint64_t{1} << 62U;
   static constexpr std::uint64_t respawn_bit = std::uint64_t{1} << 61U;
+  static constexpr std::uint64_t settle_bit = std::uint64_t{1} << 60U;
   static constexpr std::uint64_t take_up_timer = ~std::uint64_t{0};
   static constexpr std::uint64_t purge_timer = take_up_timer - 1;
   static constexpr std::uint64_t drain_timer = take_up_timer - 2;
@@ -81,6 +82,7 @@ private:
   struct extras {
     std::vector<waiter> waiters;
     std::vector<acknowledgement> commands;
+    std::vector<invocation_no> children; ///< that it waits for
     std::optional<outcome> ending;
     std::shared_ptr<const journal::started> fresh;
   };
@@ -92,10 +94,15 @@ private:
     caf::actor actor;               ///< null: queued, passivated or stuck
     store::status state = store::status::queued;
     bool admitted = false;          ///< counts against its agent's concurrency
+    bool queued = false;            ///< stands in its agent's queue
+    bool keyless = false;           ///< begun, but others have its key now (`yields`)
+    bool wants_key = false;         ///< its actor waits in line for it
+    bool cancelled = false;         ///< somebody has asked for it
     bool parent_waits = false;
     std::uint32_t sent = 0;         ///< messages to its actor
     std::uint32_t signals = 0;      ///< received, perhaps not consumed
     lsn accepted_at = 0;
+    lsn last_row = 0;               ///< whoever begins it must find this one in the store
     lsn ended_at = 0;
     utc_time deadline = never;
     utc_time wake_at = never;
@@ -111,6 +118,8 @@ private:
     agent_options options;
     std::uint64_t open = 0;
     std::uint64_t live = 0;
+    std::uint64_t in_lines = 0;                         ///< over all keys
+    std::uint64_t waiting() const { return queue.size() + in_lines - keys.size(); }
     std::deque<invocation_no> queue;                    ///< wait for concurrency
     std::map<std::string, std::deque<invocation_no>> keys; ///< front: has the key
   };
@@ -130,13 +139,18 @@ private:
   result<std::string> key_of(const agent_state& a, std::string_view input) const;
   bool holds_own_key(const child_requested& c, const std::string& key) const;
   void refuse_waiter(waiter& w, error why);
+  void unstash(const error* why = nullptr);
   void report_child(const child_requested& c, result<std::string> value);
 
   // -- running --
   void admit(slot& s);
   void start(slot& s);
+  void stand_in_line(slot& s, bool first = false);
   void take_key(slot& s);
+  void give_key(slot& s);
   void release_key(slot& s);
+  void on_key_released(const key_released& k);
+  void on_key_wanted(const key_wanted& k);
   void next_in_line(agent_state& a);
   void on_durable(const durable& d);
   void on_ended(invocation_ended& e);
@@ -146,6 +160,10 @@ private:
   void on_timer(std::uint64_t id);
   void wake(slot& s);
   void take_up(slot& s);
+  bool wait_for_rows(slot& s);
+  bool is_stuck(store::status state) const;
+  void tell_parent(const slot& s, const result<std::string>& value);
+  void adopt_child(invocation_no parent, invocation_no child);
   void tell_accepted(slot& s);
   void close(slot& s);
   void drop_actor(slot& s);
@@ -165,21 +183,30 @@ private:
   void check_idle();
 
   // -- commands, in dispatcher_commands.cpp --
-  void on_await(await_invocation& a);
-  void on_signal(signal_request& r);
-  void on_cancel(const cancel_request& r);
+  template <class Message>
+  void when_recovered(Message& m, void (dispatcher::*then)(Message&, caf::response_promise));
+  void on_await(await_invocation& a, caf::response_promise promise);
+  void on_signal(signal_request& r, caf::response_promise promise);
+  void on_cancel(cancel_request& r, caf::response_promise promise);
   void cancel(slot& s, journal::cancel_reason why, caf::response_promise* promise);
-  void on_retry(const retry_request& r);
+  void on_retry(retry_request& r, caf::response_promise promise);
   void retry(invocation_no no, const store::record& record, history& h,
              caf::response_promise promise);
-  void on_resolve(resolve_request& r);
+  void on_resolve(resolve_request& r, caf::response_promise promise);
   void resolve(slot& s, resolve_request& r, history& h, caf::response_promise promise);
   void acknowledge(slot& s, lsn at, caf::response_promise promise);
+  void on_child_abandoned(const child_abandoned& c);
+  bool may_retry(const slot& s) const;
+  std::optional<store::change> awake(const slot& s) const;
+  void tell_all(const error& why);
+  void on_settle_later(settle_later& s);
+  void settle(const settle_later& what);
   dispatcher_stats stats() const;
   void purge();
 
   // -- recovery, in dispatcher_recovery.cpp --
   void recover();
+  void load_page(invocation_no after);
   void on_open_page(open_page& page);
   void adopt(store::open_entry& e);
   void take_up();
@@ -192,9 +219,12 @@ private:
   slots slots_;
   std::map<std::pair<std::string, std::string>, invocation_no> keys_; ///< agent + idempotency key
   std::set<std::pair<std::string, std::string>> looking_;
-  std::deque<std::function<void()>> stashed_; ///< arrived during recovery or a look-up
+  /// Arrived during recovery or a look-up. Called with null to go on, else with why they cannot.
+  std::deque<std::function<void(const error*)>> stashed_;
   std::deque<invocation_no> to_take_up_;
-  std::map<lsn, invocation_no> begin_after_; ///< begin once this row is durable
+  std::multimap<lsn, invocation_no> begin_after_; ///< begin once this row is durable
+  std::map<std::uint64_t, settle_later> unsettled_; ///< by timer id
+  std::uint64_t next_unsettled_ = settle_bit;
   std::vector<caf::response_promise> idle_waiters_;
   std::vector<caf::response_promise> drain_waiters_;
   invocation_no last_no_ = 0;

@@ -10,6 +10,9 @@ namespace {
 // is so far ahead is not read at all.
 constexpr std::uint32_t signals_max = 1'000;
 
+// Abandoned calls that wait to be asked about. One that finds no place stays "may have happened".
+constexpr std::size_t unsettled_max = 100'000;
+
 // How often finished invocations are looked for, and how many are forgotten in one commit: small,
 // so that a purge never delays a step by more than some milliseconds.
 constexpr std::chrono::seconds purge_every{60};
@@ -19,15 +22,21 @@ command_reply refused(errc code, std::string why) {
   return command_reply{error{code, std::move(why)}};
 }
 
+command_reply still_open(const std::string& id) {
+  return refused(errc::conflict, fmt::format("\"{}\" is still open: only a failed, cancelled, "
+                                             "paused or quarantined invocation is retried",
+                                             id));
+}
+
 } // namespace
 
-void dispatcher::on_await(await_invocation& a) {
+void dispatcher::on_await(await_invocation& a, caf::response_promise promise) {
   waiter w;
   w.wait = true;
   w.attached = true;
   w.observer = a.observer;
   if (!w.observer)
-    w.promise = make_response_promise();
+    w.promise = std::move(promise);
   if (auto* s = find_id(a.id)) {
     more(*s).waiters.push_back(std::move(w));
     if (s->accepted_at <= setup_.log.durable_lsn())
@@ -39,10 +48,19 @@ void dispatcher::on_await(await_invocation& a) {
     refuse_waiter(w, error{errc::not_found, fmt::format("no invocation \"{}\"", a.id)});
     return;
   }
-  store::record record;
-  record.no = *no;
-  record.state = store::status::completed;
-  answer_from_journal(record, std::move(w), {});
+  request(setup_.reader, std::chrono::seconds{30}, find_record{*no, {}, {}})
+    .then(
+      [this, w, id = a.id](found_record& found) mutable {
+        if (found.what && *found.what)
+          answer_from_journal(**found.what, std::move(w), {});
+        else
+          refuse_waiter(w, found.what ? error{errc::not_found,
+                                              fmt::format("no invocation \"{}\"", id)}
+                                      : found.what.error());
+      },
+      [this, w](const caf::error&) mutable {
+        refuse_waiter(w, error{errc::unavailable, "the store's reader does not answer"});
+      });
 }
 
 void dispatcher::acknowledge(slot& s, lsn at, caf::response_promise promise) {
@@ -52,8 +70,7 @@ void dispatcher::acknowledge(slot& s, lsn at, caf::response_promise promise) {
     more(s).commands.push_back({at, std::move(promise)});
 }
 
-void dispatcher::on_signal(signal_request& r) {
-  auto promise = make_response_promise();
+void dispatcher::on_signal(signal_request& r, caf::response_promise promise) {
   auto* s = find_id(r.id);
   if (s == nullptr || s->ended_at != 0) {
     promise.deliver(refused(errc::not_found, fmt::format("no open invocation \"{}\"", r.id)));
@@ -85,18 +102,31 @@ void dispatcher::on_signal(signal_request& r) {
   journal::row_writer row;
   row.add(journal::entry{std::move(what)});
   u.row = row.take(s->no, journal::outside, journal::outside);
+  u.changed = awake(*s);
   auto at = append(std::move(u));
   acknowledge(*s, at, promise);
   if (at == 0)
     return;
+  s->last_row = at;
   if (s->actor)
     tell(*s, signal_arrived{at, r.name, r.value});
   else
     wake(*s);
 }
 
-void dispatcher::on_cancel(const cancel_request& r) {
-  auto promise = make_response_promise();
+// A crash right after a signal, a cancellation or a decision must not leave one asleep that has
+// something to do. Of those that share a key by yielding, `running` is the one that has it: they
+// are all woken at a restart.
+std::optional<store::change> dispatcher::awake(const slot& s) const {
+  bool asleep = s.state == store::status::suspended || s.state == store::status::parked
+                || s.state == store::status::running;
+  if (!asleep || s.agent->options.yields)
+    return {};
+  return store::change{store::status::running, never, setup_.env.clock.now(), journal::outside,
+                       journal::outside};
+}
+
+void dispatcher::on_cancel(cancel_request& r, caf::response_promise promise) {
   auto* s = find_id(r.id);
   if (s == nullptr || s->ended_at != 0) {
     promise.deliver(refused(errc::not_found, fmt::format("no open invocation \"{}\"", r.id)));
@@ -107,24 +137,28 @@ void dispatcher::on_cancel(const cancel_request& r) {
 
 void dispatcher::cancel(slot& s, journal::cancel_reason why, caf::response_promise* promise) {
   auto no = s.no;
+  if (s.ended_at != 0 || (s.cancelled && promise == nullptr))
+    return;
+  s.cancelled = true;
   auto now = setup_.env.clock.now();
   store::unit u;
   u.invocation = no;
   journal::row_writer row;
   row.add(journal::entry{journal::cancel_asked{why, now}});
-  bool stuck_now = s.state == store::status::paused || s.state == store::status::quarantined;
-  bool not_begun = !s.actor && (s.state == store::status::queued || stuck_now);
+  bool not_begun = !s.actor && (s.state == store::status::queued || is_stuck(s.state));
   outcome how{store::status::cancelled,
               error{why == journal::cancel_reason::deadline ? errc::deadline_exceeded
                                                             : errc::cancelled,
                     std::string{to_string(why)}}};
+  u.changed = awake(s);
   if (not_begun) { // no coroutine will ever hear of it: it ends here
     journal::ended end;
     end.ok = false;
     end.failure = how.value.error();
     end.when = now;
     row.add(journal::entry{std::move(end)});
-    u.changed = store::change{store::status::cancelled, never, now, 0, 0};
+    u.changed = store::change{store::status::cancelled, never, now, journal::outside,
+                              journal::outside};
   }
   u.row = row.take(no, journal::outside, journal::outside);
   auto at = append(std::move(u));
@@ -132,7 +166,9 @@ void dispatcher::cancel(slot& s, journal::cancel_reason why, caf::response_promi
     acknowledge(s, at, *promise);
   if (at == 0)
     return;
+  s.last_row = at;
   if (not_begun) {
+    tell_parent(s, how.value);
     more(s).ending = std::move(how);
     s.ended_at = at;
   } else if (s.actor) {
@@ -141,26 +177,58 @@ void dispatcher::cancel(slot& s, journal::cancel_reason why, caf::response_promi
     wake(s);
   }
   // Children that are waited for are part of it.
-  std::vector<invocation_no> children;
-  for (auto& [child, c] : slots_)
-    if (c.parent == no && c.parent_waits && c.ended_at == 0)
-      children.push_back(child);
+  auto children = s.more ? s.more->children : std::vector<invocation_no>{};
   for (auto child : children)
-    if (auto* c = find(child))
+    if (auto* c = find(child); c != nullptr && c->parent_waits)
       cancel(*c, journal::cancel_reason::parent, nullptr);
 }
 
-void dispatcher::on_retry(const retry_request& r) {
-  auto promise = make_response_promise();
+void dispatcher::on_child_abandoned(const child_abandoned& c) {
+  auto i = keys_.find({c.agent, c.key});
+  auto* child = i == keys_.end() ? nullptr : find(i->second);
+  if (child == nullptr)
+    return;
+  child->parent_waits = false;
+  cancel(*child, journal::cancel_reason::parent, nullptr);
+}
+
+void dispatcher::on_settle_later(settle_later& s) {
+  if (unsettled_.size() >= unsettled_max)
+    return;
+  auto id = ++next_unsettled_;
+  send(setup_.timer, arm_timer{caf::actor_cast<caf::actor>(this), id, s.landed});
+  unsettled_.emplace(id, std::move(s));
+}
+
+void dispatcher::settle(const settle_later& what) {
+  auto service = setup_.env.services.find(what.what.service);
+  if (!service)
+    return;
+  request(service->handle, service->info.total_timeout + std::chrono::seconds{5}, what.what)
+    .then(
+      [this, no = what.no, key = what.what.key](const reconcile_reply& r) {
+        auto said = r.state == reconcile_state::done       ? "done"
+                    : r.state == reconcile_state::not_done ? "not_done"
+                                                           : "unknown";
+        store::unit u;
+        u.invocation = no;
+        journal::note note{"reconciled", {}, setup_.env.clock.now()};
+        note.detail.text = fmt::format(R"({{"key":{},"state":"{}"}})", to_json(key), said);
+        journal::row_writer row;
+        row.add(journal::entry{std::move(note)});
+        u.row = row.take(no, journal::outside, journal::outside);
+        setup_.env.events.write({level::warning, "effect.reconciled", id_of(no), {},
+                                 {}, said, 0, {}, {{"key", to_json(key)}}});
+        append(std::move(u));
+      },
+      [](const caf::error&) {}); // the note that it may have happened stands
+}
+
+void dispatcher::on_retry(retry_request& r, caf::response_promise promise) {
   auto no = store::invocation_number(setup_.log.store().tag(), r.id);
   auto* s = no ? find(*no) : nullptr;
-  bool stopped = s != nullptr
-                 && (s->state == store::status::paused || s->state == store::status::quarantined);
-  if (!no || (s != nullptr && !stopped)) {
-    promise.deliver(no ? refused(errc::conflict,
-                                 fmt::format("\"{}\" is still open: only a failed, cancelled, "
-                                             "paused or quarantined invocation is retried",
-                                             r.id))
+  if (!no || (s != nullptr && !may_retry(*s))) {
+    promise.deliver(no ? still_open(r.id)
                        : refused(errc::not_found, fmt::format("no invocation \"{}\"", r.id)));
     return;
   }
@@ -181,6 +249,10 @@ void dispatcher::on_retry(const retry_request& r) {
       gone);
 }
 
+bool dispatcher::may_retry(const slot& s) const {
+  return is_stuck(s.state) && !s.actor && s.ended_at == 0;
+}
+
 void dispatcher::retry(invocation_no no, const store::record& record, history& h,
                        caf::response_promise promise) {
   auto agent = agents_.find(record.agent);
@@ -191,13 +263,21 @@ void dispatcher::retry(invocation_no no, const store::record& record, history& h
              : h.rows.error()});
     return;
   }
+  auto* s = find(no);
+  if (recovering_ || (s != nullptr && !may_retry(*s))) { // meanwhile
+    promise.deliver(still_open(id_of(no)));
+    return;
+  }
   if (record.state == store::status::completed) {
     promise.deliver(refused(errc::conflict, "it has completed: there is nothing to retry"));
     return;
   }
   journal::replay past{std::move(*h.rows)};
-  auto* s = find(no);
+  auto kept = past.kept_by_retry();
   if (s == nullptr) {
+    // Its key was free meanwhile: it begins on the state that the key has now.
+    if (!record.key.empty())
+      kept = journal::afresh;
     slot fresh;
     fresh.no = no;
     fresh.agent = &agent->second;
@@ -211,23 +291,23 @@ void dispatcher::retry(invocation_no no, const store::record& record, history& h
   }
   store::unit u;
   u.invocation = no;
-  u.changed = store::change{store::status::running, never, setup_.env.clock.now(), past.run() + 1,
+  auto state = kept == journal::afresh ? store::status::queued : store::status::running;
+  u.changed = store::change{state, never, setup_.env.clock.now(), past.run() + 1,
                             past.generation()};
   journal::row_writer row;
-  row.add(journal::entry{journal::run_began{past.kept_by_retry()}});
+  row.add(journal::entry{journal::run_began{kept}});
   u.row = row.take(no, past.run() + 1, past.generation());
   auto at = append(std::move(u));
   acknowledge(*s, at, promise);
   if (at == 0)
-    return;
-  s->accepted_at = at;
+    return; // `log_failed` is on its way and clears the slots
+  s->accepted_at = s->last_row = at;
+  s->cancelled = false;
   s->state = store::status::queued;
-  // Its journal is read only once this row is in it.
-  begin_after_[at] = no;
+  take_up(*s); // once this row is in the store
 }
 
-void dispatcher::on_resolve(resolve_request& r) {
-  auto promise = make_response_promise();
+void dispatcher::on_resolve(resolve_request& r, caf::response_promise promise) {
   auto* s = find_id(r.id);
   if (s == nullptr || s->ended_at != 0) {
     promise.deliver(refused(errc::not_found, fmt::format("no open invocation \"{}\"", r.id)));
@@ -253,12 +333,13 @@ void dispatcher::resolve(slot& s, resolve_request& r, history& h, caf::response_
     return;
   }
   journal::replay past{std::move(*h.rows)};
-  if (!past.last_parked() || past.resolution()) {
+  const auto* open = past.undecided();
+  if (open == nullptr) {
     promise.deliver(refused(errc::conflict, "it is not parked: there is nothing to resolve"));
     return;
   }
   journal::resolved what;
-  what.at = past.last_parked()->at;
+  what.at = open->at;
   what.decision = r.decision;
   if (r.decision == journal::verdict::done) {
     if (auto json = canonical(r.value); !json) {
@@ -269,6 +350,7 @@ void dispatcher::resolve(slot& s, resolve_request& r, history& h, caf::response_
   }
   store::unit u;
   u.invocation = s.no;
+  u.changed = awake(s);
   journal::row_writer row;
   row.add(journal::entry{what});
   u.row = row.take(s.no, journal::outside, journal::outside);
@@ -276,19 +358,17 @@ void dispatcher::resolve(slot& s, resolve_request& r, history& h, caf::response_
   acknowledge(s, at, promise);
   if (at == 0)
     return;
+  s.last_row = at;
   if (s.actor)
     tell(s, resolution_arrived{std::move(what)});
   else
-    begin_after_[at] = s.no;
+    wake(s);
 }
 
 dispatcher_stats dispatcher::stats() const {
   dispatcher_stats all;
   for (const auto& [name, a] : agents_) {
-    std::uint64_t waiting = a.queue.size();
-    for (const auto& [_, line] : a.keys)
-      waiting += line.empty() ? 0 : line.size() - 1;
-    all.agents.push_back({name, a.open, waiting, a.live});
+    all.agents.push_back({name, a.open, a.waiting(), a.live});
   }
   all.ready = !recovering_;
   all.draining = draining_;

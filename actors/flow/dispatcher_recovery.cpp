@@ -35,17 +35,23 @@ void dispatcher::recover() {
   incarnation_ = setup_.log.incarnation();
   last_no_ = std::max(last_no_, setup_.log.store().last_invocation());
   counting_since_ = setup_.env.clock.steady();
-  request(setup_.reader, std::chrono::seconds{600}, load_open{0, page_size})
-    .then([this](open_page& page) { on_open_page(page); },
-          [this](const caf::error&) {
-            if (setup_.on_fatal)
-              setup_.on_fatal(error{errc::unavailable, "the store could not be read"});
-          });
+  load_page(0);
+}
+
+void dispatcher::load_page(invocation_no after) {
+  request(setup_.reader, std::chrono::seconds{600}, load_open{after, page_size})
+    .then(
+      [this, incarnation = incarnation_](open_page& page) {
+        if (incarnation == setup_.log.incarnation()) // else `log_recovered` begins anew
+          on_open_page(page);
+      },
+      [this](const caf::error&) {
+        if (setup_.on_fatal)
+          setup_.on_fatal(error{errc::unavailable, "the store could not be read"});
+      });
 }
 
 void dispatcher::on_open_page(open_page& page) {
-  if (setup_.log.failed())
-    return; // `log_recovered` begins anew
   if (!page.what) {
     if (setup_.on_fatal)
       setup_.on_fatal(page.what.error());
@@ -54,21 +60,13 @@ void dispatcher::on_open_page(open_page& page) {
   for (auto& e : *page.what)
     adopt(e);
   if (page.what->size() == page_size) {
-    request(setup_.reader, std::chrono::seconds{600},
-            load_open{page.what->back().no, page_size})
-      .then([this](open_page& next) { on_open_page(next); },
-            [this](const caf::error&) {
-              if (setup_.on_fatal)
-                setup_.on_fatal(error{errc::unavailable, "the store could not be read"});
-            });
+    load_page(page.what->back().no);
     return;
   }
   recovering_ = false;
   setup_.env.events.write({level::info, "dispatcher.recovered", {}, {}, {}, "ok", 0, {},
                            {{"open", std::to_string(slots_.size())}}});
-  auto waiting = std::exchange(stashed_, {});
-  for (auto& f : waiting)
-    f();
+  unstash();
   take_up();
   purge();
 }
@@ -98,21 +96,21 @@ void dispatcher::adopt(store::open_entry& e) {
   if (!s.idempotency_key.empty())
     keys_[{e.agent, s.idempotency_key}] = s.no;
   ++s.agent->open;
-  bool asleep = s.state == store::status::suspended || s.state == store::status::parked
-                || s.state == store::status::quarantined;
-  if (!s.key.empty()) {
-    auto& line = s.agent->keys[s.key];
-    line.push_back(s.no);
-    if (line.front() != s.no) {
-      asleep = true; // its turn comes when the key is free
-      s.state = store::status::queued;
-    }
-  }
-  if (s.state == store::status::suspended && s.wake_at != never)
+  // What was due while the process was down is taken up at `recovery_rate` as well.
+  bool yielded = s.state == store::status::suspended && s.agent->options.yields && !s.key.empty();
+  bool due = s.wake_at <= setup_.env.clock.now() || yielded;
+  bool asleep = s.state == store::status::parked || s.state == store::status::quarantined
+                || (s.state == store::status::suspended && !due);
+  s.keyless = yielded;
+  if (!s.key.empty() && !yielded) // the one that has begun has the key
+    stand_in_line(s, s.state != store::status::queued);
+  if (s.state == store::status::suspended && s.wake_at != never && asleep)
     send(setup_.timer, arm_timer{me, s.no, s.wake_at});
   if (!asleep)
     to_take_up_.push_back(s.no);
-  slots_.emplace(s.no, std::move(s));
+  auto& kept = slots_.emplace(s.no, std::move(s)).first->second;
+  if (kept.parent_waits)
+    adopt_child(kept.parent, kept.no);
 }
 
 void dispatcher::take_up() {
@@ -121,8 +119,8 @@ void dispatcher::take_up() {
   for (std::uint64_t i = 0; i < step && !to_take_up_.empty(); ++i) {
     auto no = to_take_up_.front();
     to_take_up_.pop_front();
-    if (auto* s = find(no); s != nullptr && !s->actor && s->ended_at == 0)
-      take_key(*s);
+    if (auto* s = find(no))
+      take_up(*s);
   }
   if (!to_take_up_.empty())
     send(setup_.timer, arm_timer{caf::actor_cast<caf::actor>(this), take_up_timer,
@@ -137,24 +135,14 @@ void dispatcher::on_log_failed(const error& why) {
   for (auto& [_, s] : slots_) {
     if (s.actor)
       send_exit(s.actor, caf::exit_reason::kill);
-    if (!s.more)
-      continue;
-    auto lost = error{errc::store_failed, why.message};
-    for (auto& w : s.more->waiters) {
-      if (w.observer && w.told)
-        w.observer->on_ended(id_of(s.no), outcome{store::status::running, lost});
-      else
-        refuse_waiter(w, lost);
-    }
-    for (auto& c : s.more->commands)
-      c.promise.deliver(command_reply{lost});
   }
+  tell_all(error{errc::store_failed, why.message});
   slots_.clear();
   keys_.clear();
   to_take_up_.clear();
   begin_after_.clear();
   for (auto& [_, a] : agents_) {
-    a.open = a.live = 0;
+    a.open = a.live = a.in_lines = 0;
     a.queue.clear();
     a.keys.clear();
   }
@@ -162,6 +150,24 @@ void dispatcher::on_log_failed(const error& why) {
   recovering_ = true;
   if (why.code == errc::fenced && setup_.on_fatal)
     setup_.on_fatal(why);
+}
+
+// To whoever waits for anything: it will not come from this life.
+void dispatcher::tell_all(const error& why) {
+  for (auto& [no, s] : slots_) {
+    if (!s.more)
+      continue;
+    for (auto& w : s.more->waiters) {
+      if (w.observer && w.told)
+        w.observer->on_ended(id_of(no), outcome{store::status::running, why});
+      else
+        refuse_waiter(w, why);
+    }
+    for (auto& c : s.more->commands)
+      c.promise.deliver(command_reply{why});
+    s.more->waiters.clear();
+    s.more->commands.clear();
+  }
 }
 
 void dispatcher::on_log_recovered() {

@@ -44,7 +44,7 @@ public:
   }
   void some(std::string_view name, utc_time at) {
     if (at != never && at != utc_time{})
-      text(name, to_string(at));
+      text(name, troupe::to_string(at));
   }
 
 private:

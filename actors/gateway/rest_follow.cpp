@@ -88,11 +88,14 @@ async<void> rest_helper::follow(exchange_ptr x) {
   f.id = x->at.subject;
   f.no = record->no;
   f.last_id = x->in.headers.value_or("last-event-id", {});
+  f.once = query_value(x->in.query(), "follow") == "false";
   f.out = std::move(x->out);
   f.observer = std::make_shared<progress_observer>(me, number);
   await_invocation subscribe{f.id, f.observer};
+  bool stays = !f.once;
   followers_.emplace(number, std::move(f));
-  send(world_->dispatcher, std::move(subscribe));
+  if (stays)
+    send(world_->dispatcher, std::move(subscribe));
   arm(heartbeat_timer(number), heartbeat);
   on_progress(number, false);
 }
@@ -114,7 +117,7 @@ void rest_helper::on_progress(std::uint64_t id, bool over) {
 
 async<void> rest_helper::pump(std::uint64_t id) {
   auto began = world_->env.clock.steady();
-  bool last = followers_.at(id).over; // known to be over before the journal is read
+  bool last = followers_.at(id).over || followers_.at(id).once; // before the journal is read
   auto question = load_history{followers_.at(id).no, {}, {}};
   auto got = co_await ask<history>(this, world_->reader, heartbeat, std::move(question));
   auto i = followers_.find(id);

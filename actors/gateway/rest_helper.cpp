@@ -149,11 +149,15 @@ async<void> rest_helper::metrics(exchange_ptr x) {
   auto question = stats_request{};
   auto got = co_await ask<dispatcher_stats>(this, world_->dispatcher, question_timeout,
                                             std::move(question));
-  if (got)
+  if (got) {
     for (const auto& a : got->agents) {
       world_->numbers.invocations_open.with({a.agent}).set(static_cast<double>(a.open));
       world_->numbers.queue_depth.with({a.agent}).set(static_cast<double>(a.waiting));
     }
+    // The dispatcher counts them; only this actor writes the series, so it can tell what is new.
+    auto replayed = world_->numbers.replayed_steps;
+    replayed.add(static_cast<double>(got->replayed_steps) - replayed.value());
+  }
   x->out.text(*world_, troupe::metrics::content_type, world_->registry.expose());
 }
 

@@ -66,6 +66,7 @@ private:
     answer_slot out;
     std::shared_ptr<progress_observer> observer;
     std::string last_id;   ///< of the last event that was sent
+    bool once = false;     ///< only what is there now
     bool loading = false;
     bool dirty = false;
     bool over = false;

@@ -82,7 +82,7 @@ std::optional<int> take(std::string_view& text, std::size_t digits) {
   return n;
 }
 
-bool take(std::string_view& text, char expected) {
+bool skip(std::string_view& text, char expected) {
   if (!text.starts_with(expected))
     return false;
   text.remove_prefix(1);
@@ -105,10 +105,10 @@ std::optional<std::chrono::minutes> take_offset(std::string_view text) {
   if (text == "Z" || text == "z")
     return std::chrono::minutes{0};
   auto sign = text.starts_with('-') ? -1 : 1;
-  if (!take(text, '+') && !take(text, '-'))
+  if (!skip(text, '+') && !skip(text, '-'))
     return std::nullopt;
   auto hours = take(text, 2);
-  if (!hours || !take(text, ':'))
+  if (!hours || !skip(text, ':'))
     return std::nullopt;
   auto minutes = take(text, 2);
   if (!minutes || !text.empty())
@@ -198,24 +198,24 @@ std::optional<std::string> query_value(std::string_view query, std::string_view 
 
 std::optional<utc_time> parse_time(std::string_view text) {
   auto year = take(text, 4);
-  if (!year || !take(text, '-'))
+  if (!year || !skip(text, '-'))
     return std::nullopt;
   auto month = take(text, 2);
-  if (!month || !take(text, '-'))
+  if (!month || !skip(text, '-'))
     return std::nullopt;
   auto day = take(text, 2);
-  if (!day || !(take(text, 'T') || take(text, 't') || take(text, ' ')))
+  if (!day || !(skip(text, 'T') || skip(text, 't') || skip(text, ' ')))
     return std::nullopt;
   auto hour = take(text, 2);
-  if (!hour || !take(text, ':'))
+  if (!hour || !skip(text, ':'))
     return std::nullopt;
   auto minute = take(text, 2);
-  if (!minute || !take(text, ':'))
+  if (!minute || !skip(text, ':'))
     return std::nullopt;
   auto second = take(text, 2);
   if (!second)
     return std::nullopt;
-  auto fraction = take(text, '.') ? take_fraction(text) : std::chrono::microseconds{0};
+  auto fraction = skip(text, '.') ? take_fraction(text) : std::chrono::microseconds{0};
   auto offset = take_offset(text);
   auto date = std::chrono::year_month_day{std::chrono::year{*year},
                                           std::chrono::month{static_cast<unsigned>(*month)},

@@ -113,9 +113,10 @@ result<std::string> find_answer(std::string_view text, const schema_validator& s
 }
 
 std::string complaint(const error& wrong) {
-  return fmt::format("Your answer does not fit the JSON Schema that was asked for: {}. Answer again "
-                     "with one JSON value that fits it, and nothing else.",
-                     wrong.message);
+  return fmt::format(
+    "Your answer does not fit the JSON Schema that was asked for: {}. Answer again "
+    "with one JSON value that fits it, and nothing else.",
+    wrong.message);
 }
 
 std::string head_of(std::string_view text, std::size_t bytes_max) {

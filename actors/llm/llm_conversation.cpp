@@ -176,6 +176,28 @@ void llm_endpoint::finish(call& c, result<std::string> outcome) {
   promise.deliver(std::move(reply));
 }
 
+// -- events -------------------------------------------------------------------------------------
+
+void llm_endpoint::attempt_event(const call& c) const {
+  event e;
+  e.name = "llm.call";
+  e.lvl = c.answer ? level::info : level::warning;
+  e.invocation = c.request.invocation;
+  e.agent = c.request.agent;
+  e.service = service_;
+  e.attempt = c.attempts;
+  e.latency = std::chrono::duration_cast<microseconds>(env_.clock.steady() - c.sent);
+  e.result = c.answer ? "ok" : to_string(c.answer.error().code);
+  auto model = c.answer && !c.answer->model.empty() ? c.answer->model : options_.model;
+  e.fields.emplace_back("model", to_json(model));
+  if (c.answer) {
+    e.fields.emplace_back("input_tokens", to_json(c.answer->input_tokens));
+    e.fields.emplace_back("output_tokens", to_json(c.answer->output_tokens));
+    e.fields.emplace_back("finish_reason", to_json(c.answer->finish_reason));
+  }
+  env_.events.write(e);
+}
+
 void llm_endpoint::done_event(const call& c, const result<std::string>& outcome) const {
   event e;
   e.name = "llm.done";

@@ -38,10 +38,9 @@ std::uint32_t mailbox_max(const endpoint_options& o) {
 } // namespace
 
 llm_endpoint::llm_endpoint(caf::actor_config& cfg, llm_setup setup)
-  : bounded_actor(cfg, mailbox_max(setup.options)), env_(setup.env),
-    timer_(std::move(setup.timer)), options_(std::move(setup.options)),
-    service_("llm:" + options_.name), backend_(std::move(setup.backend)),
-    budget_(options_.retry) {}
+  : bounded_actor(cfg, mailbox_max(setup.options)), env_(setup.env), timer_(std::move(setup.timer)),
+    options_(std::move(setup.options)), service_("llm:" + options_.name),
+    backend_(std::move(setup.backend)), budget_(options_.retry) {}
 
 caf::behavior llm_endpoint::make_behavior() {
   return {
@@ -137,12 +136,11 @@ llm_stats llm_endpoint::stats() const {
 // From how fast the queue drains: when somebody who comes back then should find a place.
 error llm_endpoint::overload() const {
   auto wait = usual_latency_ * (calls_.size() / options_.concurrent);
-  error out{errc::overloaded, fmt::format("{} has {} calls in flight or waiting (concurrent {} + "
-                                          "queue {})",
-                                          service_, calls_.size(), options_.concurrent,
-                                          options_.queue)};
-  out.retry_after = std::clamp(std::chrono::ceil<milliseconds>(wait), milliseconds{100},
-                               milliseconds{60'000});
+  error out{errc::overloaded,
+            fmt::format("{} has {} calls in flight or waiting (concurrent {} + queue {})",
+                        service_, calls_.size(), options_.concurrent, options_.queue)};
+  out.retry_after
+    = std::clamp(std::chrono::ceil<milliseconds>(wait), milliseconds{100}, milliseconds{60'000});
   return out;
 }
 
@@ -214,26 +212,6 @@ error llm_endpoint::interrupted(const call& c, wake why) const {
             certainty::unknown};
   return {errc::deadline_exceeded,
           fmt::format("no answer by the deadline of the call ({} attempts)", c.attempts), known};
-}
-
-void llm_endpoint::attempt_event(const call& c) const {
-  event e;
-  e.name = "llm.call";
-  e.lvl = c.answer ? level::info : level::warning;
-  e.invocation = c.request.invocation;
-  e.agent = c.request.agent;
-  e.service = service_;
-  e.attempt = c.attempts;
-  e.latency = std::chrono::duration_cast<microseconds>(env_.clock.steady() - c.sent);
-  e.result = c.answer ? "ok" : to_string(c.answer.error().code);
-  auto model = c.answer && !c.answer->model.empty() ? c.answer->model : options_.model;
-  e.fields.emplace_back("model", to_json(model));
-  if (c.answer) {
-    e.fields.emplace_back("input_tokens", to_json(c.answer->input_tokens));
-    e.fields.emplace_back("output_tokens", to_json(c.answer->output_tokens));
-    e.fields.emplace_back("finish_reason", to_json(c.answer->finish_reason));
-  }
-  env_.events.write(e);
 }
 
 } // namespace detail

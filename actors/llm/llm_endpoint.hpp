@@ -23,8 +23,8 @@
 // Events: `llm.call` for each attempt (result, attempt, latency, model, tokens, finish reason) and
 // `llm.done` for each call. Never what was said.
 //
-// Lifecycle: ends by an exit message; whoever waits gets `unavailable` first, and requests in flight
-// are cancelled. Threads: an ordinary scheduled actor; backends call back from theirs.
+// Lifecycle: ends by an exit message; whoever waits gets `unavailable` first, and requests in
+// flight are cancelled. Threads: an ordinary scheduled actor; backends call back from theirs.
 
 #include "actors/llm/llm_messages.hpp"
 #include "actors/llm/llm_options.hpp"

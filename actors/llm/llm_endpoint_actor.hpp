@@ -1,7 +1,8 @@
 #pragma once
 // The actor behind llm_endpoint.hpp. Private to this folder.
 //
-// llm_endpoint.cpp has its handlers, slots and waits; llm_conversation.cpp the coroutines of a call.
+// llm_endpoint.cpp has its handlers, slots and waits; llm_conversation.cpp the coroutines and events
+// of a call.
 
 #include "actors/guard/bounded_actor.hpp"
 #include "actors/guard/retry.hpp"

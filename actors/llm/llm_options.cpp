@@ -32,7 +32,8 @@ option_problems endpoint_options::validate() const {
   if (concurrent == 0)
     found.push_back({"concurrent", "is 0, so it would never be asked", "the default is 20"});
   if (response_size_max == 0)
-    found.push_back({"response_size_max", "is 0, so no answer would fit", "the default is \"8MiB\""});
+    found.push_back(
+      {"response_size_max", "is 0, so no answer would fit", "the default is \"8MiB\""});
   return found;
 }
 

@@ -30,13 +30,13 @@ struct endpoint_options {
   secret api_key; ///< empty: no Authorization header (local servers)
   /// Environment variable that holds the key.
   std::string api_key_env;
-  std::filesystem::path script; ///< answers of a scripted endpoint
+  std::filesystem::path script;      ///< answers of a scripted endpoint
   std::optional<double> temperature; ///< not sent where absent
   std::uint32_t max_tokens = 0;      ///< of the answer (the name of the API); 0: not sent
   /// Times a model is told what was wrong with its answer and asked again.
   std::uint32_t repairs_max = 2;
-  /// Hands the schema of an answer to an openai endpoint as `response_format`. A server that refuses
-  /// it is told in words from then on; false does so from the beginning.
+  /// Hands the schema of an answer to an openai endpoint as `response_format`. A server that
+  /// refuses it is told in words from then on; false does so from the beginning.
   bool native_schema = true;
   /// Models think: 60 s an attempt. The total leaves room for three and their waits.
   retry_options retry{.timeout = std::chrono::seconds{60},

@@ -1,8 +1,8 @@
 #pragma once
 // What stands between an endpoint and a model: one question, one answer.
 //
-// The endpoint knows queues, retries, deadlines and schemas; a backend knows how one request reaches
-// one kind of model. It never retries, so that exactly one layer does.
+// The endpoint knows queues, retries, deadlines and schemas; a backend knows how one request
+// reaches one kind of model. It never retries, so that exactly one layer does.
 //
 //     auto id = backend.start(request, [](result<model_answer> a) { .. });
 //     backend.cancel(id);

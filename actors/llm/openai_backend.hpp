@@ -5,7 +5,7 @@
 // otherwise (a schema as `response_format`, `max_tokens`, `temperature`), it is sent again without,
 // and the server is remembered: see `openai_dialect`. That is no retry: a 400 has done nothing.
 //
-// The key is in the Authorization header and nowhere else; what a server says of it is not passed on.
+// The key is in the Authorization header and nowhere else, not in what a server says of it either.
 
 #include "actors/llm/llm_options.hpp"
 #include "actors/llm/model_backend.hpp"

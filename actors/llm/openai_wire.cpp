@@ -98,8 +98,8 @@ std::string said(int status, const wire_error& e) {
 
 error refusal(int status, const wire_error& e) {
   if (e.says("context_length_exceeded") || has_any(e.message, {"maximum context length"}))
-    return {errc::invalid_input, "the messages are longer than the model's context: "
-                                   + head_of(e.message, detail_max)};
+    return {errc::invalid_input,
+            "the messages are longer than the model's context: " + head_of(e.message, detail_max)};
   if (e.says("content_policy_violation") || e.says("content_filter"))
     return {errc::failed, "refused by the content policy: " + head_of(e.message, detail_max)};
   return {errc::invalid_input, said(status, e)};
@@ -158,9 +158,8 @@ result<model_answer> answer_of(wire_reply&& reply) {
                              "max_tokens or ask for less",
                              out.output_tokens)};
   if (!choice.message->content)
-    return error{errc::failed,
-                 fmt::format("the answer has no content (finish_reason {})",
-                             head_of(out.finish_reason, 40))};
+    return error{errc::failed, fmt::format("the answer has no content (finish_reason {})",
+                                           head_of(out.finish_reason, 40))};
   out.text = std::move(*choice.message->content);
   return out;
 }
@@ -168,8 +167,10 @@ result<model_answer> answer_of(wire_reply&& reply) {
 void append_messages(std::string& out, const model_request& request, bool instructed) {
   out += "[";
   if (instructed) {
-    model_message how{"system", "Answer with one JSON value that fits this JSON Schema, and nothing "
-                                "else, no code fence around it: " + request.schema};
+    model_message how{"system",
+                      "Answer with one JSON value that fits this JSON Schema, and nothing "
+                      "else, no code fence around it: "
+                        + request.schema};
     append_json(out, how);
     out += ",";
   }
@@ -197,9 +198,10 @@ std::string openai_body(const model_request& request, std::string_view model,
     out += (dialect.old_max_tokens ? R"(,"max_tokens":)" : R"(,"max_completion_tokens":)")
            + to_json(request.max_tokens);
   if (native)
-    out += R"(,"response_format":{"type":"json_schema","json_schema":{"name":"answer","strict":true,)"
-           R"("schema":)"
-           + request.schema + "}}";
+    out
+      += R"(,"response_format":{"type":"json_schema","json_schema":{"name":"answer","strict":true,)"
+         R"("schema":)"
+         + request.schema + "}}";
   return out + "}";
 }
 

@@ -1,8 +1,8 @@
 #pragma once
 // The Chat Completions API as text: requests out, answers and errors in. Pure functions.
 //
-// Servers that speak this API differ in what they refuse. What is found out about one at run time is
-// its `openai_dialect`: it begins with everything, and each refusal takes something away.
+// Servers that speak this API differ in what they refuse. What is found out about one at run time
+// is its `openai_dialect`: it begins with everything, and each refusal takes something away.
 
 #include "actors/llm/model_backend.hpp"
 #include "runtime/core/clock.hpp"

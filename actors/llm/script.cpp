@@ -18,8 +18,8 @@ namespace {
 using boost::json::object;
 using boost::json::value;
 
-constexpr std::size_t problems_shown_max = 10;             // then a person repairs these first
-constexpr std::int64_t latency_ms_max = 10 * 60 * 1'000;   // no model takes longer to answer
+constexpr std::size_t problems_shown_max = 10;           // then a person repairs these first
+constexpr std::int64_t latency_ms_max = 10 * 60 * 1'000; // no model takes longer to answer
 
 std::string_view view(boost::json::string_view s) {
   return {s.data(), s.size()};
@@ -36,22 +36,20 @@ class script_reader {
 public:
   model_script read(const value& root) {
     model_script out;
-    const auto* all = object_at("", root, {"latency_ms", "rules", "sequence", "otherwise", "faults"});
+    const auto* all
+      = object_at("", root, {"latency_ms", "rules", "sequence", "otherwise", "faults"});
     if (all == nullptr)
       return out;
     if (const auto* v = all->if_contains("latency_ms"))
       read_latency(*v, out);
-    each("/rules", all->if_contains("rules"), [&](const std::string& at, const value& v) {
-      out.rules.push_back(read_rule(at, v));
-    });
-    each("/sequence", all->if_contains("sequence"), [&](const std::string& at, const value& v) {
-      out.sequence.push_back(read_entry(at, v));
-    });
+    each("/rules", all->if_contains("rules"),
+         [&](const std::string& at, const value& v) { out.rules.push_back(read_rule(at, v)); });
+    each("/sequence", all->if_contains("sequence"),
+         [&](const std::string& at, const value& v) { out.sequence.push_back(read_entry(at, v)); });
     if (const auto* v = all->if_contains("otherwise"))
       out.otherwise = read_entry("/otherwise", *v);
-    each("/faults", all->if_contains("faults"), [&](const std::string& at, const value& v) {
-      out.faults.push_back(read_fault(at, v));
-    });
+    each("/faults", all->if_contains("faults"),
+         [&](const std::string& at, const value& v) { out.faults.push_back(read_fault(at, v)); });
     return out;
   }
 
@@ -133,12 +131,13 @@ private:
     const auto* o = object_at(at, v, {"contains"});
     if (o == nullptr)
       return;
-    each(at + "/contains", o->if_contains("contains"), [&](const std::string& place, const value& t) {
-      if (t.is_string() && !t.get_string().empty())
-        out.contains.push_back(lower_case(view(t.get_string())));
-      else
-        wrong(place, "expected a text that is not empty");
-    });
+    each(at + "/contains", o->if_contains("contains"),
+         [&](const std::string& place, const value& t) {
+           if (t.is_string() && !t.get_string().empty())
+             out.contains.push_back(lower_case(view(t.get_string())));
+           else
+             wrong(place, "expected a text that is not empty");
+         });
     const auto* texts = o->if_contains("contains");
     if (texts == nullptr || (texts->is_array() && texts->get_array().empty()))
       wrong(at + "/contains", "expected at least one text; \"otherwise\" is for all the rest");
@@ -151,8 +150,9 @@ private:
     else
       wrong(at + "/answer", "is missing");
     const auto* usage = o.if_contains("usage");
-    const auto* u = usage == nullptr ? nullptr : object_at(at + "/usage", *usage,
-                                                           {"input_tokens", "output_tokens"});
+    const auto* u = usage == nullptr
+                      ? nullptr
+                      : object_at(at + "/usage", *usage, {"input_tokens", "output_tokens"});
     if (u == nullptr)
       return out;
     if (const auto* n = u->if_contains("input_tokens"))
@@ -164,8 +164,8 @@ private:
 
   script_answer read_entry(const std::string& at, const value& v) {
     const auto* o = v.if_object();
-    bool wrapped = o != nullptr && o->contains("answer")
-                   && o->size() == (o->contains("usage") ? 2U : 1U);
+    bool wrapped
+      = o != nullptr && o->contains("answer") && o->size() == (o->contains("usage") ? 2U : 1U);
     if (wrapped)
       return read_answer(at, *o);
     script_answer out;
@@ -202,9 +202,9 @@ private:
 
 error refused(std::string_view name, std::vector<std::string> problems) {
   auto shown = std::min(problems.size(), problems_shown_max);
-  auto text = fmt::format("{}: {}", name,
-                          fmt::join(problems.begin(),
-                                    problems.begin() + static_cast<std::ptrdiff_t>(shown), "; "));
+  auto text = fmt::format(
+    "{}: {}", name,
+    fmt::join(problems.begin(), problems.begin() + static_cast<std::ptrdiff_t>(shown), "; "));
   if (problems.size() > shown)
     text += fmt::format("; and {} more", problems.size() - shown);
   return error{errc::invalid_input, std::move(text)};
@@ -231,8 +231,7 @@ result<model_script> load_script(const std::filesystem::path& file) {
   if (in)
     text << in.rdbuf();
   if (!in)
-    return error{errc::not_found,
-                 fmt::format("cannot read the model's script {}", file.string())};
+    return error{errc::not_found, fmt::format("cannot read the model's script {}", file.string())};
   return parse_script(text.str(), file.filename().string());
 }
 

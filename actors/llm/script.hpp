@@ -12,9 +12,9 @@
 //
 // The first rule counts all of whose texts occur in the messages (joined by newlines, ASCII letters
 // of either case alike) and that has not matched `times` times; else the next of the sequence; else
-// `otherwise`. An answer that is a string is what the model says, word by word; any other JSON value
-// is said as JSON text. In `sequence` and `otherwise`, an object of `answer` and perhaps `usage` is
-// an answer with its usage.
+// `otherwise`. An answer that is a string is what the model says, word by word; any other JSON
+// value is said as JSON text. In `sequence` and `otherwise`, an object of `answer` and perhaps
+// `usage` is an answer with its usage.
 
 #include "runtime/core/result.hpp"
 

@@ -119,8 +119,8 @@ result<model_answer> broken(model_answer answer, const model_request& request) {
 
 scripted_backend::scripted_backend(caf::actor_system& system, const environment& env,
                                    caf::actor timer, model_script script)
-  : env_(env), script_(std::move(script)),
-    player_(system.spawn<script_player>(std::move(timer))), matched_(script_.rules.size()) {}
+  : env_(env), script_(std::move(script)), player_(system.spawn<script_player>(std::move(timer))),
+    matched_(script_.rules.size()) {}
 
 scripted_backend::~scripted_backend() {
   caf::anon_send_exit(player_, caf::exit_reason::user_shutdown);

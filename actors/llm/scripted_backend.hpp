@@ -1,10 +1,12 @@
 #pragma once
-// A model that reads its answers from a script (script.hpp): offline, free, and the same every time.
+// A model that reads its answers from a script (script.hpp): offline, free, and the same every
+// time.
 //
-// What is answered is decided when a request starts, so it follows from the order of requests alone.
-// Latency passes on the troupe's timer, so that it is virtual where time is, and is drawn from its
-// random source. Faults come by count: each n-th request, the first fault that is due wins. A fault
-// uses up no `times` and nothing of the sequence, so the retry gets what it would have got.
+// What is answered is decided when a request starts, so it follows from the order of requests
+// alone. Latency passes on the troupe's timer, so that it is virtual where time is, and is drawn
+// from its random source. Faults come by count: each n-th request, the first fault that is due
+// wins. A fault uses up no `times` and nothing of the sequence, so the retry gets what it would
+// have got.
 
 #include "actors/llm/model_backend.hpp"
 #include "actors/llm/script.hpp"

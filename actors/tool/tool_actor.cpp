@@ -48,6 +48,7 @@ tool_actor::tool_actor(caf::actor_config& cfg, tool_setup setup,
 
 caf::behavior tool_actor::make_behavior() {
   set_default_handler(caf::drop);
+  set_exception_handler([this](std::exception_ptr& thrown) { return on_throw(thrown); });
   return {
     [this](call_request& r) { on_call(r); },
     [this](attempt_ended& a) { on_attempt_ended(a); },
@@ -75,6 +76,24 @@ void tool_actor::on_exit() {
   send(timer_, disarm_timers{address()});
   timer_ = nullptr;
   supervisor_ = nullptr;
+}
+
+/// A bug outside of any call: the actor ends, and its supervisor decides.
+caf::error tool_actor::on_throw(const std::exception_ptr& thrown) {
+  event e;
+  e.lvl = level::error;
+  e.name = "actor.died";
+  e.service = service_;
+  e.result = to_string(errc::internal);
+  try {
+    std::rethrow_exception(thrown);
+  } catch (const std::exception& what) {
+    e.fields.emplace_back("error", to_json(std::string_view{what.what()}));
+  } catch (...) {
+    e.fields.emplace_back("error", to_json(std::string_view{"an exception of an unknown type"}));
+  }
+  env_.events.write(e);
+  return caf::make_error(caf::exit_reason::unhandled_exception);
 }
 
 // -- handlers ------------------------------------------------------------------------------------

@@ -17,6 +17,7 @@
 #include <caf/response_promise.hpp>
 
 #include <deque>
+#include <exception>
 #include <memory>
 #include <optional>
 #include <set>
@@ -93,6 +94,7 @@ private:
   void on_reconcile(reconcile_request& r);
   void on_attempt_ended(attempt_ended& a);
   void on_due();
+  caf::error on_throw(const std::exception_ptr& thrown);
   result<void> admit(const call_request& r) const;
   void begin(call_request&& r, bool reconciles);
 

@@ -65,7 +65,8 @@ void check_method(const std::string& key, const std::string& method, option_prob
 void check_headers(const std::map<std::string, secret>& headers, option_problems& found) {
   for (const auto& [name, value] : headers) {
     bool token = !name.empty() && std::ranges::all_of(name, [](unsigned char c) {
-      return c > ' ' && c < 127 && std::string_view{"()<>@,;:\\\"/[]?={}"}.find(char(c)) == std::string_view::npos;
+      return c > ' ' && c < 127
+             && std::string_view{"()<>@,;:\\\"/[]?={}"}.find(char(c)) == std::string_view::npos;
     });
     if (!token)
       found.push_back({"headers." + name, "is not a header's name", ""});
@@ -91,7 +92,8 @@ void check_http(const tool_options& o, option_problems& found) {
   if (auto wrong = h.proxy.empty() ? "" : http_url_problem(h.proxy); !wrong.empty())
     found.push_back({"proxy", std::move(wrong), "e.g. \"http://127.0.0.1:3128\""});
   if (h.response_size_max == 0)
-    found.push_back({"response_size_max", "is 0, so no answer would fit", "the default is \"1MiB\""});
+    found.push_back(
+      {"response_size_max", "is 0, so no answer would fit", "the default is \"1MiB\""});
   bool by_nature = h.method != "POST" && h.method != "PATCH";
   if (o.effect == effect_class::idempotent && !by_nature && h.idempotency_header.empty()
       && !names_key(h.url) && !names_key(h.body))

@@ -159,6 +159,10 @@ public:
   }
   race<T> take() {
     race<T> out;
+    if (tasks_.empty()) {
+      out.value = error{errc::invalid_input, "when_any of nothing has no winner"};
+      return out;
+    }
     out.index = set_->winner();
     out.value = tasks_[out.index].take();
     set_->close();
@@ -223,7 +227,7 @@ all_in<T> when_all(std::vector<task<T>> tasks) {
 }
 
 /// Runs all of a list side by side and yields the first that ends; the others are cancelled.
-/// The list must not be empty.
+/// An empty list yields `invalid_input`.
 template <class T>
 any_in<T> when_any(std::vector<task<T>> tasks) {
   return any_in<T>{std::move(tasks)};

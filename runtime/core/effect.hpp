@@ -103,7 +103,7 @@ protected:
   detail::branch* on_ = nullptr;
   std::string name_;
   std::string body_;               ///< arguments, JSON text
-  std::string key_;                ///< business key
+  std::string key_;                ///< business key; or the address's, once it is spelled out
   std::vector<std::string> items_; ///< model: messages, stored as a chain
   result<std::string> outcome_;
 };

@@ -62,26 +62,32 @@ public:
   }
 };
 
-/// A tool call in the making.
+/// A tool call in the making. Chained in one expression, or built up in a variable:
+/// `auto call = tool("x"); call.arg("a", 1); co_await std::move(call).call();`
 class [[nodiscard]] tool_call {
 public:
   explicit tool_call(std::string_view name) : name_(name) {}
 
   /// Adds an argument.
   template <class V>
-  tool_call&& arg(std::string_view name, const V& value) && {
+  tool_call arg(std::string_view name, const V& value) && {
     add(name, to_json(value));
     return std::move(*this);
   }
+  template <class V>
+  tool_call& arg(std::string_view name, const V& value) & {
+    add(name, to_json(value));
+    return *this;
+  }
   /// All arguments at once, from a described struct.
   template <class V>
-  tool_call&& args(const V& value) && {
+  tool_call args(const V& value) && {
     body_ = to_json(value);
     return std::move(*this);
   }
   /// A business key: the same key is the same action, whoever asks. Without one the key comes from
   /// the effect's address.
-  tool_call&& key(std::string_view business) && {
+  tool_call key(std::string_view business) && {
     key_ = business;
     return std::move(*this);
   }
@@ -114,19 +120,23 @@ public:
   explicit model_call(std::string_view name) : name_(name) {}
 
   /// Adds a message before the prompt: `system`, `user` or `assistant`.
-  model_call&& message(std::string_view role, std::string_view text) && {
+  model_call message(std::string_view role, std::string_view text) && {
     add(role, text);
     return std::move(*this);
   }
-  model_call&& system(std::string_view text) && {
+  model_call& message(std::string_view role, std::string_view text) & {
+    add(role, text);
+    return *this;
+  }
+  model_call system(std::string_view text) && {
     add("system", text);
     return std::move(*this);
   }
-  model_call&& temperature(double t) && {
+  model_call temperature(double t) && {
     extra_ += ",\"temperature\":" + to_json(t);
     return std::move(*this);
   }
-  model_call&& max_tokens(int n) && {
+  model_call max_tokens(int n) && {
     extra_ += ",\"max_tokens\":" + to_json(n);
     return std::move(*this);
   }

@@ -6,9 +6,16 @@
 #include <limits>
 
 namespace troupe {
+namespace {
+
+constexpr std::string_view unknown_exception = "an exception that is not a std::exception";
+
+} // namespace
+
 invocation::invocation(caf::actor_config& cfg,
                        std::shared_ptr<const invocation_world> world, invocation_identity who)
-  : caf::event_based_actor(cfg), shared_(std::move(world)), world_(*shared_), who_(std::move(who)) {}
+  : caf::event_based_actor(cfg), shared_(std::move(world)), world_(*shared_), who_(std::move(who)),
+    has_key_(who_.has_key) {}
 
 invocation::~invocation() {
   tearing_down_ = true;
@@ -16,8 +23,8 @@ invocation::~invocation() {
 }
 
 void invocation::on_exit() {
-  // Frames own what they wait for; requesters of ours get their error when the actor goes.
-  over_ = true;
+  if (!std::exchange(over_, true)) // ended from outside: another actor takes its place
+    send(world_.dispatcher, invocation_died{who_.no, last_lsn_, 1, "its actor was ended"});
   tearing_down_ = true;
   drop_coroutine();
   if (timers_armed_)
@@ -34,6 +41,7 @@ caf::behavior invocation::make_behavior() {
     [this](const cancel_arrived& c) { on_cancel(c.reason); },
     [this](const resolution_arrived& r) { on_resolution(r.what); },
     [this](const passivation_answered& p) { on_passivation(p.go); },
+    [this](const key_granted&) { on_key_granted(); },
   };
 }
 
@@ -41,18 +49,27 @@ caf::behavior invocation::make_behavior() {
 
 void invocation::on_begin(const begin_invocation& b) {
   fresh_ = b.fresh != nullptr;
+  auto add_fresh = [](history& h, const journal::started& begun) {
+    auto& row = h.rows->emplace_back();
+    row.run = row.generation = journal::outside;
+    row.entries.emplace_back(begun);
+  };
   if (fresh_ && who_.key.empty()) {
     history h{std::vector<journal::row>{}, {}};
-    auto& row = h.rows->emplace_back();
-    row.run = journal::outside;
-    row.generation = journal::outside;
-    row.entries.emplace_back(*b.fresh);
+    add_fresh(h, *b.fresh);
     on_history(h);
     return;
   }
-  // The store's reader bounds its own time; the timeout is for one that has gone.
-  request(world_.reader, std::chrono::seconds{60}, load_history{who_.no, who_.agent, who_.key})
-    .then([this](history& h) { on_history(h); },
+  // What began just now may not be in the store yet, but the state of its key is. The store's reader
+  // bounds its own time; the timeout is for one that has gone.
+  request(world_.reader, std::chrono::seconds{60},
+          load_history{fresh_ ? 0 : who_.no, who_.agent, who_.key})
+    .then(
+          [this, add_fresh, fresh = b.fresh](history& h) {
+            if (fresh && h.rows)
+              add_fresh(h, *fresh);
+            on_history(h);
+          },
           [this](const caf::error&) {
             pause(error{errc::unavailable, "the journal could not be read"});
           });
@@ -83,7 +100,11 @@ void invocation::on_history(history& h) {
   patches_ = std::move(r.patches());
   generation_rows_ = r.generation_rows();
   deaths_ = r.deaths();
-  signals_ = r.take_signals();
+  // Those that came while the journal was being loaded may stand in it as well.
+  auto early = std::exchange(signals_, r.take_signals());
+  for (auto& s : early)
+    if (std::none_of(signals_.begin(), signals_.end(), [&](const auto& w) { return w.id == s.id; }))
+      signals_.push_back(std::move(s));
   if (!signals_.empty())
     last_signal_ = std::max(last_signal_, signals_.back().id);
   if (r.cancel()) {
@@ -91,15 +112,13 @@ void invocation::on_history(history& h) {
     cancel_reason_ = r.cancel()->reason;
   }
   if (h.state && !r.state()) {
-    // A keyed agent's state as it is now; on replay it is read from here.
+    // A keyed agent's state as it is now; on replay it is read from here. From now on the store
+    // says that this one has begun: after a restart it gets the key before those that wait.
     out_.add(journal::entry{journal::state_loaded{keep(*h.state)}});
+    extra().changed = change_to(store::status::running);
+    stale_status_ = false;
   }
-  auto state = r.state() ? *r.state() : h.state.value_or(std::string{});
-  begin_generation(r.input());
-  if (agent_ && !state.empty() && !over_)
-    if (auto loaded = agent_->load_state(state); !loaded)
-      halt_ = std::make_unique<error>(
-        error{errc::schema_mismatch, "saved state of this key: " + loaded.error().message});
+  begin_generation(r.input(), r.state() ? *r.state() : h.state.value_or(std::string{}));
   if (halt_) {
     pause(*halt_);
     return;
@@ -111,6 +130,10 @@ void invocation::on_durable(const durable& d) {
   durable_ = std::max(durable_, d.at);
   if (over_)
     return;
+  if (key_until_ != 0 && d.at >= key_until_) {
+    key_until_ = 0;
+    send(world_.dispatcher, key_released{who_.no});
+  }
   if (emitted_ && d.at >= last_lsn_) {
     emitted_ = false;
     send(world_.dispatcher, journal_grew{who_.no});
@@ -118,10 +141,12 @@ void invocation::on_durable(const durable& d) {
   auto waiting = std::exchange(gated_, {});
   for (auto id : waiting) {
     auto* e = find(id);
-    if (e == nullptr)
+    if (e == nullptr || e->phase_ == phase::ready)
       continue;
     if (e->gate_ == 0 || e->gate_ > d.at)
       gated_.push_back(id);
+    else if (e->phase_ == phase::replayed)
+      start_again(*e);
     else
       start(*e);
     if (over_)
@@ -131,8 +156,8 @@ void invocation::on_durable(const durable& d) {
 }
 
 void invocation::on_timer(std::uint64_t id) {
-  if (over_ || leaving_)
-    return; // a passivated one is woken by the dispatcher
+  if (over_)
+    return;
   if (id == idle_timer) {
     idle_armed_ = false;
     advance();
@@ -145,13 +170,14 @@ void invocation::on_timer(std::uint64_t id) {
     return;
   }
   auto* e = find(id);
-  if (e == nullptr)
+  if (e == nullptr || e->phase_ == phase::ready)
     return;
   if (e->kind_ == journal::effect_kind::sleep)
     make_ready(*e, std::string{"null"});
-  else
-    settle(*e, {}); // the far side has had its time: ask again
-  advance();
+  else if (e->phase_ == phase::settling) // the far side has had its time: ask again
+    settle(*e, "its outcome is unknown");
+  if (!leaving_) // else the dispatcher decides: it stays, or is woken at once
+    advance();
 }
 
 void invocation::on_child(child_reported& c) {
@@ -159,7 +185,7 @@ void invocation::on_child(child_reported& c) {
   if (over_ || c.generation != generation_)
     return;
   auto* e = find(c.at);
-  if (e == nullptr || e->phase_ != phase::started)
+  if (e == nullptr || e->phase_ != phase::started || c.key != key_of(*e))
     return;
   make_ready(*e, std::move(c.value));
   advance();
@@ -167,6 +193,7 @@ void invocation::on_child(child_reported& c) {
 
 void invocation::on_signal(signal_arrived& s) {
   ++received_;
+  suspended_ = false; // the dispatcher's row says so
   if (over_ || s.id <= last_signal_)
     return; // seen already, in the journal
   last_signal_ = s.id;
@@ -177,6 +204,7 @@ void invocation::on_signal(signal_arrived& s) {
 
 void invocation::on_cancel(journal::cancel_reason reason) {
   ++received_;
+  suspended_ = false;
   if (over_ || cancel_asked_)
     return;
   cancel_asked_ = true;
@@ -189,8 +217,13 @@ void invocation::on_cancel(journal::cancel_reason reason) {
 
 void invocation::on_resolution(const journal::resolved& r) {
   ++received_;
-  if (over_ || !begun_ || !live_)
-    return; // it stands in the journal that is being loaded
+  suspended_ = false;
+  if (over_)
+    return;
+  if (!begun_ || !live_) { // the journal that is being loaded may be older
+    decisions_.push_back(r);
+    return;
+  }
   auto* e = find(r.at);
   if (e == nullptr || e->phase_ != phase::parked)
     return;
@@ -210,14 +243,46 @@ void invocation::on_passivation(bool go) {
   quit();
 }
 
+void invocation::on_key_granted() {
+  ++received_;
+  if (over_)
+    return;
+  request(world_.reader, std::chrono::seconds{60}, load_history{0, who_.agent, who_.key})
+    .then(
+      [this](history& h) {
+        if (over_)
+          return;
+        auto state = h.state.value_or(std::string{});
+        auto loaded = h.rows ? agent_->load_state(state) : result<void>{h.rows.error()};
+        if (!loaded) {
+          pause(loaded.error());
+          return;
+        }
+        out_.add(journal::entry{journal::state_loaded{keep(std::move(state))}});
+        has_key_ = true;
+        key_asked_ = false;
+        advance();
+      },
+      [this](const caf::error&) {
+        pause(error{errc::unavailable, "the state of its key could not be read"});
+      });
+}
+
 // -- the coroutine's life ------------------------------------------------------------------------
 
-void invocation::begin_generation(std::string_view input) {
-  agent_ = who_.cls->make();
-  root_ = std::make_unique<detail::branch>(*this, std::string{});
-  if (auto begun = agent_->begin(input, *root_); !begun) {
-    finish(store::status::failed, begun.error());
-    return;
+void invocation::begin_generation(std::string_view input, const std::string& state) {
+  try {
+    agent_ = who_.cls->make();
+    root_ = std::make_unique<detail::branch>(*this, std::string{});
+    if (auto begun = agent_->begin(input, *root_); !begun)
+      finish(store::status::failed, begun.error());
+    else if (auto loaded = agent_->load_state(state); !loaded)
+      halt_ = std::make_unique<error>(
+        error{errc::schema_mismatch, "saved state of this key: " + loaded.error().message});
+  } catch (const std::exception& e) {
+    die(e.what());
+  } catch (...) {
+    die(std::string{unknown_exception});
   }
 }
 
@@ -257,6 +322,10 @@ void invocation::run_coroutine() {
       continue;
     }
     match_signals();
+    if (!has_key_ && !ready_.empty()) {
+      want_key();
+      return;
+    }
     if (!deliver_ready())
       return;
   }
@@ -266,6 +335,12 @@ void invocation::replay_next() {
   auto& next = replay_->peek();
   if (std::holds_alternative<journal::cancel_delivered>(next)) {
     cancelled_ = true;
+    replay_->advance();
+    return;
+  }
+  if (auto* found = std::get_if<journal::state_loaded>(&next)) {
+    if (auto loaded = agent_->load_state(found->state.text); !loaded)
+      halt_ = std::make_unique<error>(loaded.error());
     replay_->advance();
     return;
   }
@@ -285,10 +360,13 @@ void invocation::replay_next() {
 bool invocation::deliver_ready() {
   while (!ready_.empty()) {
     auto item = std::move(ready_.front());
-    ready_.pop_front();
+    ready_.erase(ready_.begin());
     auto* e = find(item.id);
-    if (e == nullptr)
-      continue; // its branch lost a race meanwhile
+    if (e == nullptr) { // its branch lost a race meanwhile
+      if (item.signal == 0)
+        record_note("late_result", item.value ? *item.value : to_json(to_string(item.value.error())));
+      continue;
+    }
     record_completion(*e, item);
     deliver(*e, std::move(item.value));
     return true;
@@ -310,31 +388,52 @@ void invocation::go_live() {
   live_ = true;
   auto past = std::move(replay_);
   if (past) {
+    if (past->ends_yielding()) {
+      has_key_ = false;
+      if (who_.has_key) // as far as the dispatcher knows
+        send(world_.dispatcher, key_released{who_.no});
+    }
     // What was in flight when the last life ended is begun again, in the order of its addresses.
     std::vector<std::uint64_t> open;
     for (auto& [id, e] : pending_)
       if (e->phase_ == phase::replayed)
         open.push_back(id);
-    for (auto id : open) {
-      auto* e = find(id);
-      if (e == nullptr || over_)
-        continue;
-      if (past->renewed(e->at())) {
-        e->run_ = run_;
-        e->repeated_ = false;
-      }
-      if (past->last_parked() && past->last_parked()->at == e->at()) {
-        e->phase_ = phase::parked;
-        if (past->resolution() && past->resolution()->at == e->at())
-          apply_resolution(*e, *past->resolution());
-      } else {
-        start_again(*e);
-      }
-    }
-    carried_ = std::move(past);
+    for (auto id : open)
+      if (auto* e = find(id); e != nullptr && !over_)
+        begin_again(*past, *e);
+    if (past->carries())
+      carried_ = std::move(past);
   }
-  if (cancel_asked_ && !cancelled_ && !over_)
+  decisions_.clear();
+  if (over_ || !cancel_asked_)
+    return;
+  if (cancelled_)
+    arm_grace();
+  else
     deliver_cancel();
+}
+
+void invocation::begin_again(const journal::replay& past, effect_base& e) {
+  auto at = e.at();
+  if (const auto* again = past.reissued(at)) {
+    e.key_ = again->key;
+    e.when_ = again->sent;
+  }
+  if (past.renewed(at)) {
+    e.run_ = run_;
+    e.repeated_ = false;
+    reissue(e);
+  } else if (past.is_parked(at)) {
+    e.phase_ = phase::parked;
+    const auto* decision = past.decision(at);
+    for (const auto& d : decisions_)
+      if (d.at == at)
+        decision = &d;
+    if (decision != nullptr)
+      apply_resolution(e, *decision);
+  } else {
+    start_again(e);
+  }
 }
 
 void invocation::root_ended() {
@@ -345,7 +444,7 @@ void invocation::root_ended() {
     die(e.what());
     return;
   } catch (...) {
-    die("an exception that is not a std::exception");
+    die(std::string{unknown_exception});
     return;
   }
   if (end.continued && !cancelled_) {
@@ -360,8 +459,9 @@ void invocation::root_ended() {
     auto why = cancel_reason_ == journal::cancel_reason::deadline
                  ? error{errc::deadline_exceeded, "the invocation's deadline has passed"}
                  : error{errc::cancelled, fmt::format("cancelled ({})", to_string(cancel_reason_))};
-    finish(store::status::cancelled, end.value ? result<std::string>{std::move(why)}
-                                               : std::move(end.value));
+    bool own_error = !end.value && !end.continued;
+    finish(store::status::cancelled,
+           own_error ? std::move(end.value) : result<std::string>{std::move(why)});
     return;
   }
   auto state = end.value ? store::status::completed : store::status::failed;
@@ -376,12 +476,14 @@ void invocation::next_generation(std::string state) {
   flush();
   if (over_)
     return;
-  auto saved = agent_->keeps_state() ? agent_->save_state() : std::string{};
+  auto saved = agent_->save_state();
   drop_coroutine();
   ++generation_;
   entries_ = 0;
   chain_length_ = 0;
+  warned_ = false;
   carried_.reset();
+  deaths_.clear(); // addresses begin anew
   journal::generation_began began;
   began.state = keep(state);
   began.patches = patches_;
@@ -404,15 +506,13 @@ void invocation::next_generation(std::string state) {
   if (over_)
     return;
   generation_rows_.push_back(last_lsn_);
-  live_ = false;
   replay_.reset();
-  begin_generation(state);
-  if (!over_ && !saved.empty())
-    (void)agent_->load_state(saved); // written by this very class a moment ago
-  if (!over_)
-    detail::run_branch(root_.get());
   live_ = true;
-  if (cancel_asked_ && !cancelled_ && !over_)
+  begin_generation(state, saved);
+  if (over_ || halt_)
+    return;
+  detail::run_branch(root_.get());
+  if (cancel_asked_)
     deliver_cancel();
 }
 
@@ -437,7 +537,10 @@ void invocation::finish(store::status state, result<std::string> value) {
   u.row = out_.take(who_.no, run_, generation_);
   u.changed = change_to(state);
   over_ = true;
-  auto at = world_.log.append(std::move(u), world_.dispatcher, who_.incarnation, caf::local_actor::context());
+  auto at = world_.log.append(std::move(u), world_.dispatcher, who_.incarnation,
+                              caf::local_actor::context());
+  if (at != 0)
+    let_go();
   event_line(level::info, "invocation.ended", nullptr,
              std::string{value ? to_string(state) : to_string(value.error().code)});
   if (at != 0)
@@ -455,7 +558,7 @@ void invocation::die(std::string what) {
   if (enough)
     extra().changed = change_to(store::status::quarantined);
   tearing_down_ = true;
-  flush();
+  auto at = flush(true);
   if (over_)
     return;
   event_line(level::error, enough ? "invocation.quarantined" : "invocation.died", nullptr,
@@ -464,9 +567,9 @@ void invocation::die(std::string what) {
   drop_coroutine();
   if (enough)
     send(world_.dispatcher,
-         invocation_stopped{who_.no, store::status::quarantined, error{errc::internal, what}});
+         invocation_stopped{who_.no, at, store::status::quarantined, error{errc::internal, what}});
   else
-    send(world_.dispatcher, invocation_died{who_.no, count, std::move(what)});
+    send(world_.dispatcher, invocation_died{who_.no, at, count, std::move(what)});
   quit();
 }
 
@@ -477,41 +580,57 @@ void invocation::pause(error why) {
   extra_.reset();
   record_note("paused", to_json(to_string(why)));
   extra().changed = change_to(store::status::paused);
+  if (!begun_) // its journal could not be read
+    extra_->changed->run = extra_->changed->generation = journal::outside;
   tearing_down_ = true;
-  flush();
+  auto at = flush(true);
   if (over_)
     return;
   event_line(level::error, "invocation.paused", nullptr, std::string{to_string(why.code)},
              {{"why", to_json(why.message)}});
   over_ = true;
   drop_coroutine();
-  send(world_.dispatcher, invocation_stopped{who_.no, store::status::paused, std::move(why)});
+  send(world_.dispatcher, invocation_stopped{who_.no, at, store::status::paused, std::move(why)});
   quit();
 }
 
 bool invocation::end_turn() {
   auto now = world_.env.clock.now();
   auto limit = who_.passivate_after;
-  bool quiet = live_ && ready_.empty() && gated_.empty() && all_passive();
+  bool quiet = live_ && !cancelled_ && ready_.empty() && gated_.empty() && all_passive();
   bool long_wait = quiet && limit.count() > 0 && next_wake() - now > limit;
   // A wait whose length is known is written down with the command that begins it; the actor goes
   // as soon as that is durable.
   if (long_wait && next_wake() != never && !suspended_ && !out_.empty())
     mark_suspended();
-  else if (!quiet && (suspended_ || stale_status_) && !out_.empty()) {
+  else if (!quiet && has_key_ && (suspended_ || stale_status_) && !out_.empty()) {
     suspended_ = stale_status_ = false;
     extra().changed = change_to(store::status::running);
+  }
+  if (quiet && may_yield()) {
+    // As in a monitor: what it has changed so far is seen by those that it lets in.
+    auto state = agent_->save_state();
+    out_.add(journal::entry{journal::state_loaded{keep(state)}});
+    extra().state = store::saved_state{who_.agent, who_.key, std::move(state)};
+    has_key_ = false;
+    mark_suspended();
+    key_until_ = flush();
   }
   flush();
   if (over_)
     return false;
+  if (quiet)
+    shrink();
   auto begin = std::exchange(starting_, {});
   for (auto id : begin)
-    if (auto* e = find(id))
+    if (auto* e = find(id); e != nullptr && e->phase_ != phase::ready)
       start(*e);
   match_signals();
-  if (!ready_.empty())
-    return true;
+  if (!ready_.empty()) {
+    if (!has_key_)
+      want_key();
+    return has_key_;
+  }
   if (long_wait && !leaving_)
     leave_or_wait(now);
   return false;
@@ -522,12 +641,54 @@ bool invocation::waits_for_decision() const {
                      [](const auto& p) { return p.second->phase_ == phase::parked; });
 }
 
+// Buffers are kept from step to step, but not over a wait: there may be 100,000 that wait.
+void invocation::shrink() {
+  out_ = {};
+  ready_.shrink_to_fit();
+  deaths_.shrink_to_fit();
+}
+
 void invocation::mark_suspended() {
   suspended_ = true;
   stale_status_ = false;
   tell_me_ = true;
-  extra().changed = change_to(
-    waits_for_decision() ? store::status::parked : store::status::suspended, next_wake());
+  // After a restart, one that waits for a child must ask for it again: the child may have ended in
+  // the last commit. And of those that share a key by yielding, `running` is the one that has it.
+  auto wake = next_wake();
+  for (const auto& [_, e] : pending_)
+    if (e->kind_ == journal::effect_kind::invoke)
+      wake = world_.env.clock.now();
+  auto state = waits_for_decision()         ? store::status::parked
+               : who_.yields && has_key_ ? store::status::running
+                                            : store::status::suspended;
+  extra().changed = change_to(state, wake);
+}
+
+// Whether all that it waits for is signals, and timers beside them.
+bool invocation::may_yield() const {
+  using journal::effect_kind;
+  if (!who_.yields || !has_key_ || !agent_->keeps_state())
+    return false;
+  auto waits_for = [this](effect_kind k) {
+    return std::count_if(pending_.begin(), pending_.end(), [k](const auto& p) {
+      return p.second->phase_ == phase::started && p.second->kind_ == k;
+    });
+  };
+  auto signals = static_cast<std::size_t>(waits_for(effect_kind::signal));
+  auto timers = static_cast<std::size_t>(waits_for(effect_kind::sleep));
+  return signals > 0 && signals + timers == pending_.size();
+}
+
+void invocation::want_key() {
+  // Not before it was given away: on_durable comes back here.
+  if (key_until_ == 0 && !std::exchange(key_asked_, true))
+    send(world_.dispatcher, key_wanted{who_.no});
+}
+
+void invocation::arm_grace() {
+  timers_armed_ = true;
+  send(world_.timer, arm_timer{caf::actor_cast<caf::actor>(this), grace_timer,
+                               world_.env.clock.now() + world_.options.cancel_grace});
 }
 
 void invocation::leave_or_wait(utc_time now) {
@@ -568,9 +729,12 @@ store::unit& invocation::extra() {
   return *extra_;
 }
 
-void invocation::flush() {
-  if (out_.empty() && !extra_)
-    return;
+lsn invocation::flush(bool tell_dispatcher) {
+  if (out_.empty() && !extra_) {
+    if (!orphans_.empty())
+      let_go();
+    return last_lsn_;
+  }
   store::unit u;
   if (extra_)
     u = std::move(*std::exchange(extra_, nullptr));
@@ -582,9 +746,11 @@ void invocation::flush() {
     if (auto* e = find(id); e != nullptr && e->gate_ == 0)
       gates = true;
   bool tell = gates || std::exchange(tell_me_, false) || emitted_;
-  auto at = world_.log.append(std::move(u),
-                              tell ? caf::actor_cast<caf::actor>(this) : caf::actor{},
-                              who_.incarnation, caf::local_actor::context());
+  auto notify = tell_dispatcher ? world_.dispatcher
+                : tell          ? caf::actor_cast<caf::actor>(this)
+                                : caf::actor{};
+  auto at = world_.log.append(std::move(u), std::move(notify), who_.incarnation,
+                              caf::local_actor::context());
   if (at == 0) {
     // The commit of something that this invocation stands on has failed: it begins again from
     // what is durable, with a new actor.
@@ -592,12 +758,22 @@ void invocation::flush() {
     tearing_down_ = true;
     drop_coroutine();
     quit();
-    return;
+    return 0;
   }
   last_lsn_ = at;
   for (auto id : gated_)
     if (auto* e = find(id); e != nullptr && e->gate_ == 0)
       e->gate_ = at;
+  if (!orphans_.empty() || !unsettled_.empty())
+    let_go();
+  return at;
+}
+
+void invocation::let_go() {
+  for (auto& c : std::exchange(orphans_, {}))
+    send(world_.dispatcher, std::move(c));
+  for (auto& s : std::exchange(unsettled_, {}))
+    send(world_.dispatcher, std::move(s));
 }
 
 void invocation::count_entry() {

@@ -24,7 +24,6 @@
 #include <boost/container/flat_map.hpp>
 
 #include <atomic>
-#include <deque>
 #include <memory>
 #include <string>
 #include <vector>
@@ -72,6 +71,9 @@ struct invocation_identity {
   std::chrono::milliseconds passivate_after{2'000};
   /// Of the log, as its dispatcher knew it: what the log has dropped since must not be built on.
   std::uint64_t incarnation = 0;
+  /// Keyed agents: it gives its key away while it waits for a signal; and whether it has it now.
+  bool yields = false;
+  bool has_key = true;
 };
 
 /// To an invocation: begin. `fresh` is set for one that was accepted just now and has no more
@@ -120,9 +122,11 @@ private:
   void on_cancel(journal::cancel_reason reason);
   void on_resolution(const journal::resolved& r);
   void on_passivation(bool go);
+  void on_key_granted();
 
   // -- the coroutine's life --
-  void begin_generation(std::string_view input);
+  void begin_generation(std::string_view input, const std::string& state);
+  void begin_again(const journal::replay& past, effect_base& e);
   void advance();
   void run_coroutine();
   void replay_next();
@@ -137,11 +141,16 @@ private:
   bool end_turn();
   bool waits_for_decision() const;
   void mark_suspended();
+  void shrink();
   void leave_or_wait(utc_time now);
+  bool may_yield() const;
+  void want_key();
+  void arm_grace();
   void drop_coroutine() noexcept;
 
   // -- the journal's side --
-  void flush();
+  lsn flush(bool tell_dispatcher = false);
+  void let_go();
   void record(const journal::command& c);
   void record_completion(const effect_base& e, const ready_item& r);
   void record_note(std::string name, std::string detail);
@@ -162,6 +171,12 @@ private:
   void start_call(effect_base& e);
   void start_child(effect_base& e);
   void start_again(effect_base& e);
+  void begin_when_durable(effect_base& e);
+  void reissue(effect_base& e);
+  reconcile_request question_about(const effect_base& e) const;
+  bool resume_unsettled(effect_base& e, const journal::command& c);
+  bool key_taken(const effect_base& e, std::uint64_t arguments);
+  bool in_doubt(const effect_base& e) const;
   void settle(effect_base& e, std::string_view why);
   void on_reply(std::uint64_t id, call_reply& r);
   void on_reconciled(std::uint64_t id, const reconcile_reply& r);
@@ -190,13 +205,19 @@ private:
   std::unique_ptr<agent_base> agent_;
   std::unique_ptr<detail::branch> root_;
   boost::container::flat_map<std::uint64_t, effect_base*> pending_;
-  std::deque<ready_item> ready_;
+  std::vector<ready_item> ready_; ///< in order; short, and a deque would cost 600 bytes when empty
   std::vector<std::uint64_t> gated_;    ///< commands that wait to be durable
   std::vector<std::uint64_t> starting_; ///< not outputs: begin right after the flush
   std::vector<journal::waiting_signal> signals_;
   std::vector<std::pair<std::string, bool>> patches_;
   std::vector<lsn> generation_rows_;
   std::vector<journal::died> deaths_;
+  std::vector<journal::resolved> decisions_; ///< came while the journal was being loaded
+  /// Business keys, by service, and the arguments that they stand for.
+  boost::container::flat_map<std::string, std::uint64_t> business_keys_;
+  // Said once the row that they follow from has been appended.
+  std::vector<child_abandoned> orphans_;
+  std::vector<settle_later> unsettled_;
 
   journal::row_writer out_;
   std::unique_ptr<store::unit> extra_;  ///< what the next unit carries beside its row
@@ -216,6 +237,9 @@ private:
   bool cancel_asked_ = false;
   bool cancelled_ = false;
   bool over_ = false;                   ///< finished, dead or paused: only waits to quit
+  bool has_key_ = true;
+  bool key_asked_ = false;
+  lsn key_until_ = 0;                   ///< the row with which it gives its key away
   bool idle_armed_ = false;
   bool leaving_ = false;                ///< has asked to be passivated
   bool suspended_ = false;              ///< the store says so

@@ -168,8 +168,12 @@ bool invocation::issue_replayed(effect_base& e) {
       return false;
     }
     event_line(level::warning, "journal.drift", &e, {});
-    record_note("drift", to_json(asked()));
+    auto what = to_json(asked());
+    if (!replay_->has_drift(what))
+      record_note("drift", std::move(what));
   }
+  if (!e.key_.empty())
+    (void)key_taken(e, c->arguments);
   e.cls_ = c->cls;
   e.when_ = c->sent;
   e.run_ = replay_->peek_run();
@@ -214,19 +218,79 @@ bool invocation::issue_live(effect_base& e) {
   e.id_ = next_id_++;
   e.pending_ = true;
   pending_.emplace_hint(pending_.end(), e.id_, &e);
-  if (carried_)
+  if (!e.key_.empty() && key_taken(e, c.arguments)) {
+    make_ready(e, error{errc::key_conflict,
+                        fmt::format("key \"{}\" came before with other arguments", e.key_)});
+    return false;
+  }
+  if (carried_) {
     if (const auto* got = carried_->carried(c)) {
       make_ready(e, std::string{got->value.text});
       return false;
     }
+    if (resume_unsettled(e, c))
+      return false;
+  }
+  begin_when_durable(e);
+  return false;
+}
+
+void invocation::begin_when_durable(effect_base& e) {
   bool output = is_call(e.kind_) || e.kind_ == effect_kind::run;
   if (output && e.cls_ != effect_class::pure) {
     e.phase_ = phase::gated;
+    e.gate_ = 0;
     gated_.push_back(e.id_);
   } else {
     starting_.push_back(e.id_);
   }
-  return false;
+}
+
+// Within one invocation. The same key from another one meets the far side's own memory.
+bool invocation::key_taken(const effect_base& e, std::uint64_t arguments) {
+  auto [i, fresh] = business_keys_.emplace(
+    fmt::format("{} {} {}", to_string(e.kind_), e.name_, e.key_), arguments);
+  return !fresh && i->second != arguments;
+}
+
+// The run before asked for the same and does not know what became of it: the key stays the same.
+bool invocation::resume_unsettled(effect_base& e, const journal::command& c) {
+  const auto* open = carried_->unsettled(c);
+  if (open == nullptr || e.kind_ == effect_kind::sleep || e.kind_ == effect_kind::signal)
+    return false;
+  if (!open->key.empty())
+    e.key_ = open->key;
+  e.run_ = open->run;
+  e.when_ = open->sent;
+  e.repeated_ = e.sent_ = true;
+  journal::command again = c;
+  again.key = e.key_ = key_of(e);
+  again.sent = open->sent;
+  again.detail = {};
+  record(again);
+  begin_when_durable(e);
+  e.phase_ = phase::replayed; // begun with the care that a restart takes
+  return true;
+}
+
+// Sends it (again) under a key and with a time that the journal knows first: a crash after this must
+// not take it for the first attempt.
+void invocation::reissue(effect_base& e) {
+  if (e.kind_ == effect_kind::sleep || e.kind_ == effect_kind::signal) {
+    start(e);
+    return;
+  }
+  e.when_ = world_.env.clock.now();
+  journal::command c;
+  c.at = e.at();
+  c.kind = e.kind_;
+  c.cls = e.cls_;
+  c.name = e.name_;
+  c.arguments = hash_of(e);
+  c.key = e.key_ = key_of(e);
+  c.sent = e.when_;
+  record(c);
+  begin_when_durable(e);
 }
 
 void invocation::nondeterministic(std::string asked) {
@@ -283,6 +347,10 @@ void invocation::start_run(effect_base& e) {
   } catch (const std::exception& thrown) {
     last_at_ = e.at();
     die(fmt::format("run \"{}\": {}", e.name_, thrown.what()));
+    return;
+  } catch (...) {
+    last_at_ = e.at();
+    die(fmt::format("run \"{}\": an exception that is not a std::exception", e.name_));
     return;
   }
   if (auto* still = find(id))
@@ -341,10 +409,6 @@ void invocation::start_child(effect_base& e) {
 
 // After a restart: the command is in the journal, the completion is not.
 void invocation::start_again(effect_base& e) {
-  if (!e.repeated_ && e.kind_ != effect_kind::sleep) { // a retry runs it anew
-    start(e);
-    return;
-  }
   auto now = world_.env.clock.now();
   if (e.kind_ == effect_kind::run && e.cls_ == effect_class::at_most_once) {
     park(e, "the process ended while it ran, and a run step cannot be reconciled");
@@ -393,18 +457,23 @@ void invocation::settle(effect_base& e, std::string_view why) {
     return;
   }
   e.phase_ = phase::settling;
+  auto id = e.id_;
+  request(service->handle, service->info.total_timeout + std::chrono::seconds{5},
+          question_about(e))
+    .then([this, id](const reconcile_reply& reply) { on_reconciled(id, reply); },
+          [this, id](const caf::error&) {
+            on_reconciled(id, {reconcile_state::unknown, "reconcile did not answer"});
+          });
+}
+
+reconcile_request invocation::question_about(const effect_base& e) const {
   reconcile_request r;
   r.service = service_of(e);
   r.key = key_of(e);
   r.body = request_body(e);
   r.first_sent = e.when_;
   r.invocation = who_.id;
-  auto id = e.id_;
-  request(service->handle, service->info.total_timeout + std::chrono::seconds{5}, std::move(r))
-    .then([this, id](const reconcile_reply& reply) { on_reconciled(id, reply); },
-          [this, id](const caf::error&) {
-            on_reconciled(id, {reconcile_state::unknown, "reconcile did not answer"});
-          });
+  return r;
 }
 
 void invocation::on_reconciled(std::uint64_t id, const reconcile_reply& r) {
@@ -428,8 +497,7 @@ void invocation::on_reconciled(std::uint64_t id, const reconcile_reply& r) {
       timers_armed_ = true;
       send(world_.timer, arm_timer{caf::actor_cast<caf::actor>(this), e->id_, landed});
     } else if (e->rounds_++ < world_.options.reissues_max) {
-      e->when_ = world_.env.clock.now();
-      start(*e);
+      reissue(*e);
     } else {
       make_ready(*e, error{errc::unavailable, "it did not happen, in several attempts"});
     }
@@ -453,8 +521,7 @@ void invocation::apply_resolution(effect_base& e, const journal::resolved& r) {
       make_ready(e, r.value.text);
       break;
     case journal::verdict::not_done:
-      e.when_ = world_.env.clock.now();
-      start(e);
+      reissue(e);
       break;
     case journal::verdict::abort:
       finish(store::status::failed,
@@ -485,9 +552,7 @@ void invocation::deliver_cancel() {
   cancelled_ = true;
   out_.add(journal::entry{journal::cancel_delivered{}});
   count_entry();
-  timers_armed_ = true;
-  send(world_.timer, arm_timer{caf::actor_cast<caf::actor>(this), grace_timer,
-                               world_.env.clock.now() + world_.options.cancel_grace});
+  arm_grace();
   // In the order of addresses, so that it does not depend on which was issued when.
   std::map<journal::address, effect_base*> all;
   for (auto& [_, e] : pending_)
@@ -495,7 +560,7 @@ void invocation::deliver_cancel() {
   for (auto& [_, e] : all) {
     if (e->phase_ == phase::ready)
       continue;
-    bool maybe = is_call(e->kind_) && e->sent_ && e->cls_ >= effect_class::idempotent;
+    bool maybe = in_doubt(*e);
     cancel_in_flight(*e);
     auto why = error{cancel_reason_ == journal::cancel_reason::deadline ? errc::deadline_exceeded
                                                                        : errc::cancelled,
@@ -505,20 +570,45 @@ void invocation::deliver_cancel() {
   }
 }
 
+// Whether it may have happened although nobody will take its answer.
+bool invocation::in_doubt(const effect_base& e) const {
+  bool flying = e.phase_ == phase::started || e.phase_ == phase::settling
+                || e.phase_ == phase::parked || (e.phase_ == phase::gated && e.repeated_);
+  return is_call(e.kind_) && e.sent_ && flying && e.cls_ >= effect_class::idempotent;
+}
+
 void invocation::cancel_in_flight(effect_base& e) noexcept {
-  if (e.call_ == 0)
+  if (e.kind_ == effect_kind::invoke && e.phase_ == phase::started)
+    orphans_.push_back({e.name_, key_of(e)});
+  auto service = is_call(e.kind_) ? world_.env.services.find(service_of(e)) : std::nullopt;
+  if (auto call = std::exchange(e.call_, 0); call != 0 && service)
+    send(service->handle, call_cancel{call});
+  if (!in_doubt(e))
     return;
-  if (auto service = world_.env.services.find(service_of(e)))
-    send(service->handle, call_cancel{std::exchange(e.call_, 0)});
-  if (e.cls_ >= effect_class::idempotent)
-    record_note("may_have_happened", to_json(key_of(e)));
+  record_note("may_have_happened", to_json(key_of(e)));
+  if (e.cls_ == effect_class::at_most_once && service && service->info.reconciles)
+    unsettled_.push_back(
+      {who_.no, question_about(e), e.when_ + service->info.total_timeout});
 }
 
 void invocation::abandon(effect_base& e) noexcept {
   e.pending_ = false;
   pending_.erase(e.id_);
-  if (!tearing_down_)
-    cancel_in_flight(e);
+  if (tearing_down_)
+    return; // it is begun again
+  if (!live_) { // the journal knows already, but perhaps the child does not
+    if (e.kind_ == effect_kind::invoke)
+      orphans_.push_back({e.name_, key_of(e)});
+    return;
+  }
+  cancel_in_flight(e);
+  // A signal that was about to be taken waits for the next one who asks for it.
+  for (auto& item : ready_)
+    if (item.id == e.id_ && item.signal != 0 && item.value) {
+      auto next = std::find_if(signals_.begin(), signals_.end(),
+                               [&](const auto& w) { return w.id > item.signal; });
+      signals_.insert(next, {item.signal, e.name_, std::move(*item.value)});
+    }
 }
 
 void invocation::make_ready(effect_base& e, result<std::string> value, std::uint64_t signal) {
@@ -544,8 +634,9 @@ bool invocation::all_passive() const {
     return false;
   return std::all_of(pending_.begin(), pending_.end(), [](const auto& p) {
     const auto& e = *p.second;
+    // `idle`: begins right after the flush that ends this turn.
     return e.phase_ == phase::parked
-           || (e.phase_ == phase::started
+           || ((e.phase_ == phase::started || e.phase_ == phase::idle)
                && (e.kind_ == effect_kind::sleep || e.kind_ == effect_kind::signal
                    || e.kind_ == effect_kind::invoke));
   });

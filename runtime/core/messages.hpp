@@ -1,6 +1,7 @@
 #pragma once
 // The messages between an invocation's actor, the journal, the timer and the dispatcher.
 
+#include "runtime/core/call.hpp"
 #include "runtime/journal/entry.hpp"
 #include "runtime/store/store.hpp"
 
@@ -44,7 +45,7 @@ struct log_recovered {};
 
 /// To the reader: all that the store holds of an invocation. Answered with a `history`.
 struct load_history {
-  invocation_no no = 0;
+  invocation_no no = 0; ///< 0: only the saved state
   std::string agent; ///< with `key`: also this keyed agent's saved state
   std::string key;
 };
@@ -84,8 +85,8 @@ struct outcome {
 /// A child invocation was accepted (for `send`) or has ended (for `invoke`).
 struct child_reported {
   journal::address at;
-  std::uint32_t run = 0;
   std::uint32_t generation = 0;
+  std::string key; ///< the child's: one of an earlier run may still be on its way at this address
   result<std::string> value;
 };
 
@@ -102,6 +103,9 @@ struct cancel_arrived {
 struct resolution_arrived {
   journal::resolved what;
 };
+
+/// The key is its own again: load the state, go on.
+struct key_granted {};
 
 /// The answer to `passivate_me`: go (your journal stays), or stay, something is on its way to you.
 struct passivation_answered {
@@ -132,16 +136,19 @@ struct invocation_ended {
   outcome how;
 };
 
-/// It cannot go on without somebody: `parked`, `paused` or `quarantined`. The actor is gone.
+/// It cannot go on without somebody: `paused` or `quarantined`. The actor is gone; `at` is the LSN
+/// of its last row.
 struct invocation_stopped {
   invocation_no no = 0;
+  lsn at = 0;
   store::status state = store::status::paused;
   error why;
 };
 
-/// An exception ended its actor. It wants to be begun again after a backoff.
+/// An exception ended its actor. It wants to be begun again after a backoff. `at` as above.
 struct invocation_died {
   invocation_no no = 0;
+  lsn at = 0;
   std::uint32_t deaths = 0;
   std::string what;
 };
@@ -154,9 +161,28 @@ struct passivate_me {
   bool parked = false;       ///< it waits for a person's decision
 };
 
-/// A keyed agent waits for a signal and lets others in (`yields`), or wants its key back.
+/// A keyed agent waits for a signal and lets others in (`yields`). Its state is durable.
 struct key_released {
   invocation_no no = 0;
+};
+
+/// It wants its key back. Answered with `key_granted`.
+struct key_wanted {
+  invocation_no no = 0;
+};
+
+/// A child that its parent waited for has lost a race: it is cancelled.
+struct child_abandoned {
+  std::string agent;
+  std::string key;
+};
+
+/// A call that nobody waits for any more may have happened. Once it cannot be in flight any more,
+/// its service is asked and the journal is told.
+struct settle_later {
+  invocation_no no = 0;
+  reconcile_request what;
+  utc_time landed{};
 };
 
 /// Something that followers of its events want to see has become durable.
@@ -186,5 +212,9 @@ CAF_ALLOW_UNSAFE_MESSAGE_TYPE(troupe::invocation_ended)
 CAF_ALLOW_UNSAFE_MESSAGE_TYPE(troupe::invocation_stopped)
 CAF_ALLOW_UNSAFE_MESSAGE_TYPE(troupe::invocation_died)
 CAF_ALLOW_UNSAFE_MESSAGE_TYPE(troupe::passivate_me)
+CAF_ALLOW_UNSAFE_MESSAGE_TYPE(troupe::key_granted)
 CAF_ALLOW_UNSAFE_MESSAGE_TYPE(troupe::key_released)
+CAF_ALLOW_UNSAFE_MESSAGE_TYPE(troupe::key_wanted)
+CAF_ALLOW_UNSAFE_MESSAGE_TYPE(troupe::child_abandoned)
+CAF_ALLOW_UNSAFE_MESSAGE_TYPE(troupe::settle_later)
 CAF_ALLOW_UNSAFE_MESSAGE_TYPE(troupe::journal_grew)

@@ -82,7 +82,9 @@ struct started {
   bool operator==(const started&) const = default;
 };
 
-/// An effect was issued.
+/// An effect was issued. A second one at the address of an effect that is still open says that it
+/// is sent again, after `not_done` or by a retry: its time in flight counts from there, and its key
+/// is spelled out.
 struct command {
   address at;
   effect_kind kind = effect_kind::run;
@@ -156,7 +158,9 @@ struct generation_began {
 };
 
 /// `troupe retry`: of the run before, the first `kept` matched entries stand; of what follows, the
-/// successes are served again where they are asked for.
+/// successes are served again where they are asked for. With `afresh` nothing stands, and a keyed
+/// agent's state is loaded anew: the key was free meanwhile.
+inline constexpr std::uint32_t afresh = 0xFFFFFFFFU;
 struct run_began {
   std::uint32_t kept = 0;
   bool operator==(const run_began&) const = default;
@@ -180,7 +184,8 @@ struct resolved {
   bool operator==(const resolved&) const = default;
 };
 
-/// The state that a keyed agent's invocation began with.
+/// The state that a keyed agent's invocation began with; later on, the state that it found when it
+/// got its key back (`yields`).
 struct state_loaded {
   payload state;
   bool operator==(const state_loaded&) const = default;

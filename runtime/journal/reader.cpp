@@ -62,7 +62,9 @@ result<std::vector<journal::row>> load_rows(store::durable_store& store, invocat
 }
 
 history load(store::durable_store& store, const load_history& ask) {
-  history h{load_rows(store, ask.no), {}};
+  history h{std::vector<journal::row>{}, {}};
+  if (ask.no != 0)
+    h.rows = load_rows(store, ask.no);
   if (ask.key.empty())
     return h;
   auto state = store.load_state(ask.agent, ask.key);

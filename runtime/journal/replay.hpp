@@ -43,30 +43,51 @@ public:
   const std::vector<lsn>& generation_rows() const noexcept { return generation_rows_; }
   std::vector<waiting_signal> take_signals();
   const std::optional<cancel_asked>& cancel() const noexcept { return cancel_; }
-  bool cancel_was_delivered() const noexcept { return cancel_delivered_; }
-  const std::optional<parked>& last_parked() const noexcept { return parked_; }
-  const std::optional<resolved>& resolution() const noexcept { return resolved_; }
+  /// Whether this drift has been noted before.
+  bool has_drift(const std::string& detail) const { return drifts_.contains(detail); }
   const std::optional<ended>& end() const noexcept { return ended_; }
   const std::vector<died>& deaths() const noexcept { return deaths_; }
+  /// Whether the effect there waits for a person, and the decision where one has been made.
+  bool is_parked(const address& a) const { return parked_.contains(a); }
+  const resolved* decision(const address& a) const;
+  /// The parked effect that the next `resolve` is about: of those without a decision, the one that
+  /// has waited longest. Null where there is none.
+  const parked* undecided() const;
   /// Entries of the current generation, those that count against its bound.
   std::uint32_t size() const noexcept { return static_cast<std::uint32_t>(steps_.size()); }
 
   // -- the record, in order --
   bool at_end() const noexcept { return next_ == steps_.size(); }
-  /// The next command, completion, local or cancel_delivered; only while not `at_end`.
+  /// The next command, completion, local, cancel_delivered, or the state_loaded of an agent that
+  /// has let others in; only while not `at_end`.
   entry& peek() noexcept { return steps_[next_].what; }
   /// The run in which the next entry was written.
   std::uint32_t peek_run() const noexcept { return steps_[next_].run; }
   void advance() noexcept { ++next_; }
+  /// Whether the record ends with a keyed agent's state: it had let others in (`yields`).
+  bool ends_yielding() const noexcept {
+    return !steps_.empty() && std::holds_alternative<state_loaded>(steps_.back().what);
+  }
   std::uint32_t position() const noexcept { return static_cast<std::uint32_t>(next_); }
 
   /// After a retry: the success that the run before had at this address for the same request.
   const completion* carried(const command& c) const;
+  bool carries() const noexcept { return !carried_.empty(); }
   /// After a retry: the effect there failed definitely, so it runs anew under a new key.
   bool renewed(const address& a) const { return renewed_.contains(a); }
+  /// How the effect there was last sent again: key and time. Null where it was sent once.
+  const command* reissued(const address& a) const;
+  /// After a retry: the same request stood at this address, and nobody knows whether it happened.
+  /// Its key and the time it was first sent.
+  struct sending {
+    std::string key; ///< empty: from the address
+    std::uint32_t run = 0;
+    utc_time sent{};
+  };
+  const sending* unsettled(const command& c) const;
 
-  /// How many entries a retry keeps: those before the last completion that failed; all where none
-  /// did (an invocation that died goes on where it was).
+  /// How many entries a retry keeps: those before the failures that the agent ended on; all where
+  /// nothing failed (an invocation that died goes on where it was).
   std::uint32_t kept_by_retry() const;
 
 private:
@@ -78,9 +99,21 @@ private:
     command asked;
     completion got;
   };
+  struct attempt {
+    command asked;
+    sending how;
+  };
+  struct parking {
+    parked what;
+    std::optional<resolved> decision;
+  };
 
   void take_row(row& r);
+  void take(entry& e, const row& r);
+  void take_step(entry& e, std::uint32_t run);
+  void begin_generation(generation_began& began, const row& r);
   void begin_run(std::uint32_t kept, std::uint32_t run);
+  void leave_behind(std::size_t kept);
 
   started started_;
   std::uint32_t run_ = 0;
@@ -91,14 +124,16 @@ private:
   std::vector<lsn> generation_rows_;
   std::map<std::uint64_t, waiting_signal> signals_;
   std::optional<cancel_asked> cancel_;
-  bool cancel_delivered_ = false;
-  std::optional<parked> parked_;
-  std::optional<resolved> resolved_;
+  std::map<address, parking> parked_;
   std::optional<ended> ended_;
   std::vector<died> deaths_;
   std::vector<step> steps_;
+  std::set<address> open_; ///< commands without a completion
+  std::map<address, command> reissued_;
   std::map<address, success> carried_;
+  std::map<address, attempt> unsettled_;
   std::set<address> renewed_;
+  std::set<std::string> drifts_;
   std::size_t next_ = 0;
 };
 

@@ -93,8 +93,10 @@ void memory_disk::image::change_record(record& r, const change& c) {
   r.state = c.state;
   r.wake_at = c.wake_at;
   r.updated = c.updated;
-  r.run = c.run;
-  r.generation = c.generation;
+  if (c.run != journal::outside)
+    r.run = c.run;
+  if (c.generation != journal::outside)
+    r.generation = c.generation;
 }
 
 void memory_disk::image::trim(invocation_no no, lsn before) {
@@ -162,6 +164,24 @@ std::size_t memory_disk::rows() const {
   for (const auto& [no, own] : image_->rows)
     n += own.size();
   return n;
+}
+
+std::size_t memory_disk::bytes() const {
+  std::lock_guard lock{mutex_};
+  std::size_t n = 0;
+  for (const auto& [no, own] : image_->rows)
+    for (const auto& [at, row] : own)
+      n += row.size();
+  for (const auto& [hash, blob] : image_->blobs)
+    n += blob.bytes.size();
+  return n;
+}
+
+void memory_disk::flip_bit(invocation_no no, std::size_t nth, std::size_t bit) {
+  std::lock_guard lock{mutex_};
+  auto& bytes = std::next(image_->rows.at(no).begin(), static_cast<long>(nth))->second;
+  auto& byte = bytes.at(bit / 8 % bytes.size());
+  byte = static_cast<char>(byte ^ (1 << bit % 8));
 }
 
 std::shared_ptr<memory_disk> memory_disk::clone() const {

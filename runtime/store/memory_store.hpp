@@ -62,6 +62,11 @@ public:
   /// Blobs and rows held, so that a test sees what a purge leaves.
   std::size_t blobs() const;
   std::size_t rows() const;
+  /// Bytes of all rows and blobs.
+  std::size_t bytes() const;
+
+  /// Flips one bit of an invocation's row `nth`: what a bad disk does.
+  void flip_bit(invocation_no no, std::size_t nth, std::size_t bit);
 
   /// A disk of its own with the same content, without plan and counts.
   std::shared_ptr<memory_disk> clone() const;

@@ -60,7 +60,8 @@ struct record {
   std::uint32_t generation = 0;
 };
 
-/// Changes of a record, only what is set.
+/// Changes of a record. A run or a generation that is `journal::outside` stays as it is: whoever
+/// makes the change does not know it.
 struct change {
   status state = status::running;
   utc_time wake_at = never;

@@ -17,6 +17,10 @@ troupe_metrics::troupe_metrics(metrics& registry)
       "troupe_invocations_open", "Invocations that were accepted and have not ended.", {"agent"})),
     queue_depth(
       registry.gauges("troupe_queue_depth", "Invocations that wait for a slot.", {"agent"})),
+    replayed_steps(
+      registry.counters("troupe_replayed_steps_total",
+                        "Recorded outcomes served again instead of doing the work again.", {})
+        .with({})),
     journal_commit(registry
                      .histograms("troupe_journal_commit_seconds",
                                  "Time from the first append of a batch until it is durable.", {},

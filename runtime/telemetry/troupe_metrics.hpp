@@ -12,6 +12,7 @@ struct troupe_metrics {
   counter_family invocations;    ///< `troupe_invocations_total{agent,status}`: finished ones
   gauge_family invocations_open; ///< `troupe_invocations_open{agent}`
   gauge_family queue_depth;      ///< `troupe_queue_depth{agent}`
+  counter replayed_steps;        ///< `troupe_replayed_steps_total`: since the start
   histogram journal_commit;      ///< `troupe_journal_commit_seconds`
   histogram journal_batch_rows;  ///< `troupe_journal_batch_rows`
   counter journal_syncs;         ///< `troupe_journal_syncs_total`

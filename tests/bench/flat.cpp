@@ -44,7 +44,7 @@ class long_chat final : public agent<int, int> {
       said.push_back(fmt::format("turn {} {}", i, std::string(400, 'q')));
       auto call = llm("echo");
       for (std::size_t j = 0; j + 1 < said.size(); ++j)
-        call = std::move(call).message(j % 2 == 0 ? "user" : "assistant", said[j]);
+        call.message(j % 2 == 0 ? "user" : "assistant", said[j]);
       auto got = co_await std::move(call).complete(said.back());
       if (!got)
         co_return std::move(got).error();
@@ -76,7 +76,11 @@ std::uintmax_t stored_by_chat(int turns) {
     });
     rig.env().services.put("llm:echo", echo, service_info{effect_class::read, false});
     bench::countdown done(1);
-    rig.invoke("long_chat", std::to_string(turns), [&done](bool) { done.one(); });
+    rig.invoke("long_chat", std::to_string(turns), [&done](bool ok) {
+      if (!ok)
+        fmt::print(stderr, "the chat failed\n");
+      done.one();
+    });
     done.wait(60s);
     rig.env().services.clear();
     caf::anon_send_exit(echo, caf::exit_reason::user_shutdown);

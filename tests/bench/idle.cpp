@@ -54,12 +54,15 @@ double accept(bench::rig& rig, int n) {
 
 // Waits until the number of live actors is `n`.
 void settle(bench::rig& rig, std::uint64_t n) {
-  for (int i = 0; i < 600; ++i) {
+  for (int i = 0; i < 30; ++i) {
     auto s = rig.stats();
     if (s.ready && s.agents.front().live == n)
       return;
     ::usleep(100'000);
   }
+  auto s = rig.stats();
+  fmt::print(stderr, "still {} live of {}, expected {}\n", s.agents.front().live,
+             s.agents.front().open, n);
 }
 
 figure passivated(const std::filesystem::path& file, int n) {

@@ -102,7 +102,8 @@ TEST_CASE("bytes that are not text are an error, not a crash") {
     bytes += static_cast<char>((seed = seed * 1'664'525 + 1'013'904'223) >> 24);
 
   CHECK_FALSE(parse(bytes));
-  for (auto text : {"[@]", "[", "[ ]", "[.]", "[[]]", "[a.]", "=", "a.=1", "\"", "a = {", "a=[[[", "\x01"})
+  for (auto text :
+       {"[@]", "[", "[ ]", "[.]", "[[]]", "[a.]", "=", "a.=1", "\"", "a = {", "a=[[[", "\x01"})
     CHECK_FALSE(parse(text));
   CHECK_FALSE(parse(std::string(1'000, '[')));
   CHECK_FALSE(parse("a = " + std::string(100'000, '[')));

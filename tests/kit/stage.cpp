@@ -80,23 +80,27 @@ namespace {
 // A service that does what its script says and remembers what was done to it.
 caf::behavior service_actor(caf::event_based_actor* self, world* w, scripted_service s) {
   auto calls = std::make_shared<std::uint32_t>(0);
+  auto keys = std::make_shared<std::map<call_id, std::string>>();
   return {
     [=](call_request& r) {
       auto promise = self->make_response_promise();
       auto what = s.answer ? s.answer(r, (*calls)++) : scripted_answer{};
+      if (!w->crashed)
+        w->calls[s.name].push_back(r.key);
+      (*keys)[r.id] = r.key;
       if (what.effect)
-        w->effect(s.name, r.key, r.body);
+        w->effect(s.name, r.key, r.body, what.value);
       if (what.silent || w->crashed)
         return;
       self->delayed_send(self, what.latency, answer_later{promise, {std::move(what.value), 1}});
     },
     [](answer_later& a) { a.to.deliver(std::move(a.reply)); },
-    [](const call_cancel&) {},
+    [=](const call_cancel& c) { w->cancelled[s.name].push_back((*keys)[c.id]); },
     [=](const reconcile_request& r) {
       if (s.reconcile)
         return s.reconcile(r);
       if (w->count(s.name, r.key) > 0)
-        return reconcile_reply{reconcile_state::done, R"({"reconciled":true})"};
+        return reconcile_reply{reconcile_state::done, w->answers[s.name][r.key]};
       return reconcile_reply{reconcile_state::not_done, {}};
     },
   };
@@ -169,7 +173,8 @@ stage::stage(world& w, stage_options options)
     p.actors.push_back(a);
   }
   dispatcher_setup setup{p.env,           p.log, p.reader, p.timer, p.options.dispatcher,
-                         p.options.agents, p.options.invocations, p.options.retention, {}};
+                         p.options.agents, p.options.invocations, p.options.retention,
+                         p.options.on_fatal};
   p.dispatcher = p.system.spawn<troupe::dispatcher>(std::move(setup));
   p.client = p.system.spawn([](caf::event_based_actor* self) -> caf::behavior {
     return {[self](const run_this& r) { (*r.what)(self); }};
@@ -285,6 +290,16 @@ std::vector<journal::entry> stage::journal_of(const std::string& id) {
       for (auto& e : row->entries)
         all.push_back(std::move(e));
   return all;
+}
+
+std::optional<store::record> stage::record_of(const std::string& id) {
+  auto no = store::invocation_number(parts_->store.tag(), id);
+  auto found = no ? parts_->store.find(*no) : std::optional<store::record>{};
+  return found ? *found : std::nullopt;
+}
+
+void stage::kill(const caf::actor& who) {
+  caf::anon_send_exit(who, caf::exit_reason::kill);
 }
 
 sweep_report for_each_crash_point(const scenario& s, bool twice, std::uint64_t window) {

@@ -18,6 +18,7 @@
 #include "actors/flow/dispatcher.hpp"
 #include "tests/kit/world.hpp"
 
+#include <functional>
 #include <memory>
 #include <string>
 #include <vector>
@@ -31,6 +32,7 @@ struct stage_options {
   dispatcher_options dispatcher;
   invocation_options invocations;
   std::chrono::milliseconds retention{std::chrono::hours{24 * 7}};
+  std::function<void(const error&)> on_fatal;
 };
 
 /// What has become of a request; filled in while the stage runs.
@@ -74,6 +76,9 @@ public:
   caf::actor_system& system();
   /// What the store holds of an invocation now.
   std::vector<journal::entry> journal_of(const std::string& id);
+  std::optional<store::record> record_of(const std::string& id);
+  /// Ends an actor from outside, as a bug in CAF or the timer's bound would.
+  void kill(const caf::actor& who);
 
 private:
   struct parts;

@@ -30,7 +30,7 @@ struct scripted_service {
   std::string name;   ///< `tool:ticketing`
   service_info info;
   std::function<scripted_answer(const call_request&, std::uint32_t nth)> answer;
-  /// Empty: looks the key up among the effects done.
+  /// Empty: looks the key up among the effects done, and answers as the call did.
   std::function<reconcile_reply(const reconcile_request&)> reconcile;
 };
 
@@ -50,12 +50,15 @@ public:
     return fail_commits ? store::fault::fail : store::fault::none;
   }
 
-  /// A service has done something. Nothing is done any more once the machine is dead.
-  void effect(const std::string& service, const std::string& key, const std::string& body) {
+  /// A service has done something and answers `value`. Nothing is done any more once the machine is
+  /// dead.
+  void effect(const std::string& service, const std::string& key, const std::string& body,
+              const result<std::string>& value = std::string{"null"}) {
     if (crashed)
       return;
     ++effects[service][key];
     bodies[service][key] = body;
+    answers[service][key] = value.value_or("null");
     if (crash_at.contains(boundaries++))
       crashed = true;
   }
@@ -81,6 +84,9 @@ public:
   std::shared_ptr<store::memory_disk> disk;
   std::map<std::string, std::map<std::string, std::uint32_t>> effects; ///< service, key -> count
   std::map<std::string, std::map<std::string, std::string>> bodies;
+  std::map<std::string, std::map<std::string, std::string>> answers;
+  std::map<std::string, std::vector<std::string>> calls;     ///< service -> keys, in order
+  std::map<std::string, std::vector<std::string>> cancelled; ///< service -> keys of stopped calls
   std::set<std::uint64_t> crash_at;
   std::uint64_t boundaries = 0;
   bool fail_commits = false;

@@ -7,11 +7,12 @@ namespace troupe::test {
 openai_stub::openai_stub() {
   net::http_server_options options;
   options.port = 0;
-  server_ = std::move(net::http_server::start(
-                        options, [this](net::http_server_request in, net::responder out) {
-                          serve(std::move(in), std::move(out));
-                        }))
-              .value();
+  server_
+    = std::move(net::http_server::start(options,
+                                        [this](net::http_server_request in, net::responder out) {
+                                          serve(std::move(in), std::move(out));
+                                        }))
+        .value();
 }
 
 std::string openai_stub::base_url() const {
@@ -19,11 +20,12 @@ std::string openai_stub::base_url() const {
 }
 
 openai_stub& openai_stub::say(const std::string& text) {
-  return answer(200, R"({"id":"c","object":"chat.completion","model":"stub-1","choices":[{"index":0,)"
-                     R"("message":{"role":"assistant","content":)"
-                       + to_json(text)
-                       + R"(},"finish_reason":"stop"}],"usage":{"prompt_tokens":11,)"
-                         R"("completion_tokens":5,"total_tokens":16}})");
+  return answer(200,
+                R"({"id":"c","object":"chat.completion","model":"stub-1","choices":[{"index":0,)"
+                R"("message":{"role":"assistant","content":)"
+                  + to_json(text)
+                  + R"(},"finish_reason":"stop"}],"usage":{"prompt_tokens":11,)"
+                    R"("completion_tokens":5,"total_tokens":16}})");
 }
 
 openai_stub& openai_stub::answer(int status, std::string body, net::http_headers headers) {
@@ -75,7 +77,7 @@ void openai_stub::serve(net::http_server_request in, net::responder out) {
     out.respond(next.status, std::move(next.headers), std::move(next.body));
   } else if (next.how == manner::cut) {
     out.start_stream({{"content-type", "application/json"}});
-    (void) out.write_chunk(R"({"choices":)"); // and then the responder goes
+    (void)out.write_chunk(R"({"choices":)"); // and then the responder goes
   } else {
     auto kept = std::make_shared<net::responder>(std::move(out));
     kept->on_close([this] {

@@ -161,7 +161,8 @@ TEST_CASE("a call above the queue is overloaded and told when to come back") {
   CHECK(d.stats().overloaded == 1);
 }
 
-TEST_CASE("a rate limit is waited for as long as the server asks, and gives its slot back meanwhile") {
+TEST_CASE(
+  "a rate limit is waited for as long as the server asks, and gives its slot back meanwhile") {
   desk d{narrow(1, 10)};
   auto slot = d.call(words);
   auto other = d.call(words);

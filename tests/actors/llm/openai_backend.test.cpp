@@ -1,5 +1,5 @@
-#include "actors/llm/llm_endpoint.hpp"
 #include "actors/llm/openai_backend.hpp"
+#include "actors/llm/llm_endpoint.hpp"
 #include "runtime/core/timer.hpp"
 #include "runtime/net/http_client.hpp"
 #include "runtime/telemetry/sinks.hpp"
@@ -51,7 +51,8 @@ public:
     if (!backend)
       open();
     auto promise = std::make_shared<std::promise<result<model_answer>>>();
-    last = backend->start(r, [promise](result<model_answer> a) { promise->set_value(std::move(a)); });
+    last
+      = backend->start(r, [promise](result<model_answer> a) { promise->set_value(std::move(a)); });
     return promise->get_future();
   }
   result<model_answer> ask(const model_request& r) {
@@ -181,8 +182,8 @@ TEST_CASE("an endpoint gets a value out of a difficult server") {
   caf::actor_system system{config};
   auto timer = spawn_timer(system, clock, events);
   auto options = options_for(stub);
-  auto backend = make_model_backend(system, env, timer, options,
-                                    std::make_shared<net::http_client>());
+  auto backend
+    = make_model_backend(system, env, timer, options, std::make_shared<net::http_client>());
   REQUIRE(backend);
   auto aut = start_llm_endpoint(system, llm_setup{env, timer, options, *backend});
   call_request r;
@@ -192,14 +193,15 @@ TEST_CASE("an endpoint gets a value out of a difficult server") {
            R"("properties":{"queue":{"type":"string"}},"required":["queue"]}})";
 
   caf::scoped_actor self{system};
-  self->request(aut, 30s, r).receive(
-    [](const call_reply& reply) {
-      if (!reply.outcome)
-        FAIL(to_string(reply.outcome.error()));
-      CHECK(*reply.outcome == R"({"queue":"billing"})");
-      CHECK(reply.attempts == 5);
-    },
-    [](const caf::error&) { FAIL("no reply"); });
+  self->request(aut, 30s, r)
+    .receive(
+      [](const call_reply& reply) {
+        if (!reply.outcome)
+          FAIL(to_string(reply.outcome.error()));
+        CHECK(*reply.outcome == R"({"queue":"billing"})");
+        CHECK(reply.attempts == 5);
+      },
+      [](const caf::error&) { FAIL("no reply"); });
 
   CHECK(events.count("llm.call") == 5);
   CHECK(stub.requests().back().body.find(R"("temperature":0)") != std::string::npos);

@@ -68,8 +68,8 @@ TEST_CASE("a schema is handed over as a strict response format, or in words") {
 }
 
 TEST_CASE("an answer has its text, tokens, finish reason and model") {
-  auto r = read_openai(response(200, choice(R"({"role":"assistant","content":"hi"})", "stop")),
-                       today);
+  auto r
+    = read_openai(response(200, choice(R"({"role":"assistant","content":"hi"})", "stop")), today);
 
   REQUIRE(r);
   CHECK(r->text == "hi");
@@ -130,7 +130,8 @@ TEST_CASE("a rate limit carries what the server asks for, and a spent quota is s
 TEST_CASE("a status is the error that it stands for") {
   CHECK(why(400, R"({"error":{"message":"bad"}})").code == errc::invalid_input);
   CHECK(why(400, R"({"error":{"code":"context_length_exceeded","message":"long"}})")
-          .message.find("context") != std::string::npos);
+          .message.find("context")
+        != std::string::npos);
   CHECK(why(400, R"({"error":{"code":"content_filter","message":"no"}})").code == errc::failed);
   CHECK(why(401, "").code == errc::failed);
   CHECK(why(403, "").code == errc::failed);
@@ -156,7 +157,8 @@ TEST_CASE("a server that refuses a schema is told in words from then on, for tha
   openai_dialect d;
   auto sent = d;
   auto q = question(R"({"type":"object"})");
-  auto refusal = response(400, R"({"error":{"message":"Invalid schema","param":"response_format"}})");
+  auto refusal
+    = response(400, R"({"error":{"message":"Invalid schema","param":"response_format"}})");
 
   CHECK(adapt(d, sent, refusal, q));
   CHECK_FALSE(d.takes(q.schema));
@@ -182,8 +184,10 @@ TEST_CASE("reasoning models have their own names for limits and no temperature")
   q.max_tokens = 10;
   q.temperature = 0.0;
 
-  CHECK(adapt(d, d, response(400, R"({"error":{"param":"max_tokens","message":"Unsupported )"
-                                  R"(parameter: use 'max_completion_tokens' instead"}})"), q));
+  CHECK(adapt(d, d,
+              response(400, R"({"error":{"param":"max_tokens","message":"Unsupported )"
+                            R"(parameter: use 'max_completion_tokens' instead"}})"),
+              q));
   CHECK(adapt(d, d, response(400, R"({"error":{"param":"temperature","message":"no"}})"), q));
 
   CHECK(openai_body(q, "m", d)

@@ -49,7 +49,7 @@ TEST_CASE("a script has rules, a sequence, an answer for the rest, latency and f
 }
 
 TEST_CASE("a mistake in a script is named with its place") {
-  CHECK(why("{") .rfind("x.json: ", 0) == 0);
+  CHECK(why("{").rfind("x.json: ", 0) == 0);
   CHECK(why("[]") == "x.json: /: expected an object");
   CHECK(why(R"({"rulez":[]})")
         == "x.json: /rulez: unknown key; there are latency_ms, rules, sequence, otherwise, faults");
@@ -64,8 +64,7 @@ TEST_CASE("a mistake in a script is named with its place") {
         == "x.json: /rules/0/times: expected an integer from 1");
   CHECK(why(R"({"latency_ms":[60,20]})")
         == "x.json: /latency_ms: the second number is below the first");
-  CHECK(why(R"({"latency_ms":-1})")
-        == "x.json: /latency_ms: expected an integer from 0 to 600000");
+  CHECK(why(R"({"latency_ms":-1})") == "x.json: /latency_ms: expected an integer from 0 to 600000");
   CHECK(why(R"({"faults":[{"every":3,"error":"tired"}]})")
         == "x.json: /faults/0/error: expected unavailable, rate_limited, timed_out or malformed");
   CHECK(why(R"({"faults":[{"error":"malformed"}]})")
@@ -91,8 +90,8 @@ TEST_CASE("a script that is not there is not found") {
 }
 
 TEST_CASE("the script of the ticket desk can be read") {
-  auto s = load_script(std::string{test::paths::source_dir}
-                       + "/examples/ticket_desk/fast.script.json");
+  auto s
+    = load_script(std::string{test::paths::source_dir} + "/examples/ticket_desk/fast.script.json");
 
   if (!s)
     FAIL(s.error().message);

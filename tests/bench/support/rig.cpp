@@ -25,7 +25,9 @@ public:
     if (accepted_)
       accepted_();
   }
-  void on_ended(const std::string&, const outcome& how) override {
+  void on_ended(const std::string& id, const outcome& how) override {
+    if (!how.value)
+      fmt::print(stderr, "{} failed: {}\n", id, to_string(how.value.error()));
     if (done_)
       done_(how.value.has_value());
   }

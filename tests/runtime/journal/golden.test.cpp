@@ -239,8 +239,10 @@ TEST_CASE("the cursor serves a golden journal's steps and nothing else", "[golde
   unread.pop_back(); // the row with the completion
   journal::replay waiting{unread};
   auto signals = waiting.take_signals();
-  REQUIRE(signals.size() == 1);
-  CHECK(signals[0].id == unread.back().at);
+  REQUIRE(signals.size() == 2);
+  CHECK(signals[0].name == "greet");
+  CHECK(signals[1].name == "approve");
+  CHECK(signals[1].id == unread.back().at);
   CHECK(std::holds_alternative<journal::command>(waiting.peek()));
   waiting.advance();
   CHECK(waiting.at_end());

@@ -1,0 +1,247 @@
+#include "actors/gateway/rest.hpp"
+#include "tests/actors/gateway/playing.hpp"
+
+#include <atomic>
+#include <thread>
+
+namespace troupe::test {
+
+extern std::atomic<bool> gateway_is_flaky;
+
+namespace {
+
+using headers = net::http_headers;
+
+constexpr const char* problem = "application/problem+json";
+
+TEST_CASE("a POST that waits is answered with the result") {
+  playing aut;
+
+  auto got = aut.peer.post("/v1/agents/double/invocations", R"({"n":21})");
+
+  CHECK(got.status == 200);
+  CHECK(got.text("status") == "completed");
+  CHECK(got.text("result") == R"({"n":42})");
+  CHECK(aut.show(got.text("id")).text("result") == R"({"n":42})");
+}
+
+TEST_CASE("a POST that would rather not wait is answered at acceptance") {
+  playing aut;
+
+  auto got = aut.peer.post("/v1/agents/approved/invocations", "{}",
+                           headers{{"Prefer", "respond-async"}});
+
+  CHECK(got.status == 202);
+  CHECK(got.headers.value_or("location", "") == "/v1/invocations/" + got.text("id"));
+  CHECK(aut.peer.get(got.headers.value_or("location", "")).text("agent") == "approved");
+}
+
+TEST_CASE("a POST whose wait is over gets 202, and its invocation goes on") {
+  playing aut;
+  auto begun = std::chrono::steady_clock::now();
+
+  auto got = aut.peer.post("/v1/agents/approved/invocations", "{}", headers{{"Prefer", "wait=1"}});
+
+  CHECK(got.status == 202);
+  CHECK(std::chrono::steady_clock::now() - begun >= std::chrono::milliseconds{990});
+  auto id = got.text("id");
+  CHECK(aut.peer.post("/v1/invocations/" + id + "/signals/approve", R"({"text":"go"})").status
+        == 200);
+  CHECK(aut.until(id, "status", "completed").text("result") == R"({"text":"go"})");
+}
+
+TEST_CASE("the same key and input are the first one's answer, another input is 422") {
+  playing aut;
+  auto path = "/v1/agents/double/invocations";
+  auto key = headers{{"Idempotency-Key", "k1"}};
+
+  auto first = aut.peer.post(path, R"({"n":1})", key);
+  auto again = aut.peer.post(path, R"({ "n": 1 })", key);
+  auto other = aut.peer.post(path, R"({"n":2})", key);
+
+  CHECK(again.status == 200);
+  CHECK(again.text("id") == first.text("id"));
+  CHECK(again.text("result") == first.text("result"));
+  CHECK(again.headers.value_or("idempotent-replayed", "") == "true");
+  CHECK(!first.headers.contains("idempotent-replayed"));
+  CHECK(other.status == 422);
+  CHECK(other.headers.value_or("content-type", "") == problem);
+  CHECK(other.text("code") == "conflict");
+}
+
+TEST_CASE("what cannot be right is refused with a problem document") {
+  playing aut;
+  auto post = [&](std::string_view path, std::string body, headers h = {}) {
+    auto got = aut.peer.post(path, std::move(body), std::move(h));
+    CHECK(got.headers.value_or("content-type", "") == problem);
+    return got.status;
+  };
+
+  CHECK(post("/v1/agents/nobody/invocations", "{}") == 404);
+  CHECK(post("/v1/agents/double/invocations", "{\"n\":\"x\"}") == 400);
+  CHECK(post("/v1/agents/double/invocations", "{") == 400);
+  CHECK(post("/v1/agents/double/invocations", "{}",
+             headers{{"Idempotency-Key", std::string(256, 'k')}})
+        == 400);
+  CHECK(post("/v1/invocations", "{}") == 405);
+  CHECK(post("/v2/invocations", "{}") == 404);
+  CHECK(post("/v1/invocations/zzz-1/cancel", "") == 404);
+  CHECK(aut.peer.get("/v1/invocations/zzz-1").status == 404);
+  CHECK(aut.peer.get("/v1/invocations?status=tired").status == 400);
+  CHECK(aut.peer.get("/v1/invocations?limit=0").status == 400);
+  CHECK(aut.peer.get("/v1/invocations?since=yesterday").status == 400);
+}
+
+TEST_CASE("a full queue is answered with 429 and Retry-After") {
+  playing aut;
+  aut.begin("narrow", "{}");
+  aut.begin("narrow", "{}");
+
+  auto got = aut.peer.post("/v1/agents/narrow/invocations", "{}");
+
+  CHECK(got.status == 429);
+  CHECK(got.text("code") == "overloaded");
+  CHECK(!got.headers.value_or("retry-after", "").empty());
+}
+
+TEST_CASE("a cancelled invocation ends, and takes no more commands") {
+  playing aut;
+  auto id = aut.begin("approved", "{}");
+
+  CHECK(aut.peer.post("/v1/invocations/" + id + "/cancel").status == 200);
+
+  aut.until(id, "status", "cancelled");
+  auto late = aut.peer.post("/v1/invocations/" + id + "/signals/approve", R"({"text":"x"})");
+  CHECK(late.status == 409);
+  CHECK(late.text("detail") == "it has ended: cancelled");
+}
+
+TEST_CASE("a failed invocation is retried, and its first run's failure is forgotten") {
+  playing aut;
+  gateway_is_flaky = true;
+  auto failed = aut.peer.post("/v1/agents/breaks/invocations", "{}");
+  CHECK(failed.status == 200);
+  CHECK(failed.text("status") == "failed");
+  CHECK(failed.json().at("error").at("code").as_string() == "failed");
+
+  gateway_is_flaky = false;
+  auto id = failed.text("id");
+  CHECK(aut.peer.post("/v1/invocations/" + id + "/retry").status == 200);
+
+  auto done = aut.until(id, "status", "completed");
+  CHECK(done.text("result") == R"({"text":"mended"})");
+  CHECK(done.text("run") == "1");
+  CHECK(aut.peer.post("/v1/invocations/" + id + "/retry").status == 409);
+}
+
+TEST_CASE("a parked invocation says what settles it, and goes on when it is settled") {
+  playing aut;
+  auto id = aut.begin("pays", "{}");
+
+  std::string shown;
+  for (int i = 0; i < 2'000 && shown.find("\"parked\":{") == std::string::npos; ++i)
+    shown = aut.show(id).body;
+  INFO(shown);
+  CHECK(shown.find("\"effect\":\"tool bank\"") != std::string::npos);
+  CHECK(shown.find("troupe resolve " + id + " --not-done") != std::string::npos);
+  CHECK(aut.peer.post("/v1/invocations/" + id + "/resolve", "{}").status == 400);
+  CHECK(aut.peer.post("/v1/invocations/" + id + "/resolve", R"({"done":{"text":"paid"}})").status
+        == 200);
+  CHECK(aut.until(id, "status", "completed").text("result") == R"({"text":"paid"})");
+  CHECK(aut.peer.post("/v1/invocations/" + id + "/resolve", R"({"abort":true})").status == 409);
+}
+
+TEST_CASE("lists are filtered and paged, newest first") {
+  playing aut;
+  for (int i = 0; i < 5; ++i)
+    aut.peer.post("/v1/agents/double/invocations", R"({"n":1})");
+  auto waits = aut.begin("approved", "{}");
+
+  auto open = aut.peer.get("/v1/invocations?status=open").json();
+  auto first = aut.peer.get("/v1/invocations?agent=double&limit=3").json();
+  auto next = std::string{first.at("next").as_string()};
+  auto rest = aut.peer.get("/v1/invocations?agent=double&limit=3&before=" + next).json();
+
+  CHECK(open.at("invocations").as_array().size() == 1);
+  CHECK(open.at("invocations").as_array()[0].at("id").as_string() == waits);
+  CHECK(first.at("invocations").as_array().size() == 3);
+  CHECK(rest.at("invocations").as_array().size() == 2);
+  CHECK(rest.at("next").is_null());
+  CHECK(aut.peer.get("/v1/invocations?since=2999-01-01T00:00:00Z").body
+        == R"({"invocations":[],"next":null})");
+}
+
+TEST_CASE("a journal is shown entry by entry") {
+  playing aut;
+  auto id = aut.peer.post("/v1/agents/double/invocations", R"({"n":3})").text("id");
+
+  auto entries = aut.peer.get("/v1/invocations/" + id + "/journal").json().as_array();
+
+  CHECK(entries.front().at("entry").as_string() == "started");
+  CHECK(entries.front().at("input").at("n").as_int64() == 3);
+  CHECK(entries.back().at("entry").as_string() == "ended");
+  CHECK(entries.back().at("value").at("n").as_int64() == 6);
+}
+
+TEST_CASE("agents are listed with their schemas") {
+  playing aut;
+
+  auto all = aut.peer.get("/v1/agents").json().at("agents").as_array();
+
+  CHECK(all.size() == 6);
+  for (const auto& a : all) {
+    CHECK(a.at("loaded").as_bool());
+    CHECK(a.at("input_schema").is_object());
+  }
+}
+
+TEST_CASE("with a token, only who has it comes in") {
+  playing aut{"token = \"open sesame\"\n"};
+  auto path = "/v1/agents/double/invocations";
+  auto with = [](std::string value) { return headers{{"Authorization", std::move(value)}}; };
+
+  auto none = aut.peer.post(path, R"({"n":1})");
+  CHECK(none.status == 401);
+  CHECK(none.headers.value_or("www-authenticate", "") == "Bearer");
+  CHECK(aut.peer.post(path, R"({"n":1})", with("Bearer open sesamf")).status == 401);
+  CHECK(aut.peer.post(path, R"({"n":1})", with("Basic open sesame")).status == 401);
+  CHECK(aut.peer.post(path, R"({"n":1})", with("bearer open sesame")).status == 200);
+  CHECK(aut.peer.get("/metrics").status == 401);
+  CHECK(aut.peer.get("/healthz").status == 200);
+  CHECK(aut.peer.get("/readyz").status == 200);
+}
+
+TEST_CASE("health, readiness and metrics are there") {
+  playing aut;
+  aut.peer.post("/v1/agents/double/invocations", R"({"n":1})");
+
+  CHECK(aut.peer.get("/healthz").status == 200);
+  CHECK(aut.peer.get("/readyz").status == 200);
+  auto metrics = aut.peer.get("/metrics");
+  CHECK(metrics.status == 200);
+  CHECK(metrics.body.find("troupe_invocations_total{agent=\"double\",status=\"completed\"} 1")
+        != std::string::npos);
+  CHECK(metrics.body.find("troupe_http_requests_total{route=\"invoke\",status=\"200\"} 1")
+        != std::string::npos);
+  CHECK(metrics.body.find("troupe_journal_syncs_total") != std::string::npos);
+}
+
+TEST_CASE("a cast that drains takes nothing new and says so") {
+  playing aut;
+  auto id = aut.begin("approved", "{}");
+
+  auto left = std::uint64_t{99};
+  std::thread drains{[&] { left = aut.cast().drain(std::chrono::milliseconds{300}); }};
+  int ready = 200;
+  for (int i = 0; i < 2'000 && ready == 200; ++i)
+    ready = aut.peer.get("/readyz").status;
+  auto refused = aut.peer.post("/v1/agents/double/invocations", R"({"n":1})");
+  drains.join();
+
+  CHECK((ready == 503 || ready == 0)); // 0: the door is closed already
+  CHECK((refused.status == 503 || refused.status == 0));
+  CHECK(left == 1);
+}
+
+} // namespace
+} // namespace troupe::test

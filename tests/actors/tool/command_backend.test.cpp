@@ -1,0 +1,118 @@
+#include "actors/tool/command_backend.hpp"
+#include "tests/actors/tool/backend_probe.hpp"
+
+#include <cstdlib>
+
+using namespace troupe;
+using namespace troupe::test;
+using namespace std::chrono_literals;
+
+namespace {
+
+result<std::string> run(command_tool_options options, std::string body,
+                        std::chrono::milliseconds timeout = 20s) {
+  options.memory_max = 0; // a sanitizer's shadow is larger than any sensible bound
+  auto backend = make_command_backend(options, 1);
+  auto request = attempt_of(std::move(body));
+  request.timeout = timeout;
+  return backend_probe{*backend, request}.outcome();
+}
+
+command_tool_options shell(std::string script) {
+  command_tool_options o;
+  o.argv = {"sh", "-c", std::move(script)};
+  return o;
+}
+
+} // namespace
+
+TEST_CASE("a command gets JSON on stdin and answers JSON on stdout") {
+  command_tool_options cat;
+  cat.argv = {"cat"};
+
+  CHECK(run(cat, R"({"a":[1,2]})").value() == R"({"a":[1,2]})");
+  CHECK(run(shell("exit 0"), "{}").value() == "null");
+}
+
+TEST_CASE("each argument of a command is one argument, whatever is in it") {
+  command_tool_options count;
+  count.argv = {"sh", "-c", R"(printf '[%d,"%s"]' $# "$1")", "sh", "{text}"};
+
+  CHECK(run(count, R"({"text":"a; rm -rf $HOME"})").value() == R"([1,"a; rm -rf $HOME"])");
+}
+
+TEST_CASE("an argument cannot become an option") {
+  command_tool_options o;
+  o.argv = {"echo", "{text}"};
+  CHECK(run(o, R"({"text":"--help"})").error().code == errc::invalid_input);
+  CHECK(run(o, R"({"text":"-5"})").value() == "-5");
+  o.argv = {"sh", "-c", R"(printf '"%s"' "$1")", "--", "{text}"};
+  CHECK(run(o, R"({"text":"--help"})").value() == R"("--help")");
+}
+
+TEST_CASE("an exit code is a definite failure, with the end of stderr") {
+  auto failed = run(shell("echo first >&2; echo 'no such ticket' >&2; exit 3"), "{}");
+
+  CHECK(failed.error().code == errc::failed);
+  CHECK(failed.error().outcome == certainty::definite);
+  CHECK(failed.error().message.find("exit code 3") != std::string::npos);
+  CHECK(failed.error().message.find("no such ticket") != std::string::npos);
+}
+
+TEST_CASE("what is not JSON, too much or too late may have happened all the same") {
+  CHECK(run(shell("echo hello"), "{}").error().code == errc::schema_mismatch);
+
+  auto large = shell("yes");
+  large.output_max = 10'000;
+  CHECK(run(large, "{}").error().code == errc::output_too_large);
+
+  auto late = run(shell("exec sleep 30"), "{}", 100ms);
+  CHECK(late.error().code == errc::timed_out);
+  CHECK(late.error().outcome == certainty::unknown);
+
+  auto killed = run(shell("kill -9 $$"), "{}");
+  CHECK(killed.error().outcome == certainty::unknown);
+}
+
+TEST_CASE("a command sees the key and no variable that is not named") {
+  ::setenv("TROUPE_TEST_SECRET", "hush", 1);
+  auto said = run(shell(R"(printf '"%s/%s"' "$TROUPE_IDEMPOTENCY_KEY" "$TROUPE_TEST_SECRET")"),
+                  "{}");
+  ::unsetenv("TROUPE_TEST_SECRET");
+
+  CHECK(said.value() == R"("inv-1/0/0//3/")");
+}
+
+TEST_CASE("a program that is not there is definite") {
+  command_tool_options o;
+  o.argv = {"no-such-program-anywhere"};
+
+  auto missing = run(o, "{}");
+
+  CHECK(missing.error().code == errc::not_found);
+  CHECK(missing.error().outcome == certainty::definite);
+}
+
+TEST_CASE("cancelling a command ends its process") {
+  auto options = shell("exec sleep 30");
+  options.memory_max = 0;
+  auto backend = make_command_backend(options, 1);
+
+  backend_probe probe{*backend, attempt_of("{}")};
+  backend->cancel(1);
+
+  CHECK(probe.outcome().error().code == errc::cancelled);
+}
+
+TEST_CASE("a command reconciler is asked with key and arguments") {
+  reconcile_options reconcile;
+  reconcile.argv = {"sh", "-c", R"(read q; printf '{"state":"done","result":%s}' "$q")"};
+  command_tool_options limits;
+  limits.memory_max = 0;
+  auto backend = make_command_reconciler(reconcile, limits);
+
+  auto said = backend_probe{*backend, attempt_of(R"({"id":1})", effect_class::read)}.outcome();
+
+  CHECK(said.value()
+        == R"({"state":"done","result":{"idempotency_key":"inv-1/0/0//3","arguments":{"id":1}}})");
+}

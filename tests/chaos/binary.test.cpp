@@ -1,0 +1,276 @@
+// The real binary, as its users meet it.
+#include "tests/chaos/process.hpp"
+
+#include <fmt/format.h>
+
+namespace troupe::test {
+namespace {
+
+/// A topology of the plugin's agents, and what stands around it.
+struct desk {
+  scratch folder;
+  std::uint16_t port = free_port();
+  std::string file;
+  std::string url = fmt::format("http://127.0.0.1:{}", port);
+
+  explicit desk(std::string_view more = {}) {
+    file = folder.write("t.toml", fmt::format(R"(
+[troupe]
+plugins = ["{}"]
+store = "t.db"
+listen = "127.0.0.1:{}"
+[dispatcher]
+drain_timeout = "2s"
+[agents.doubler]
+[agents.approved]
+[agents.fails]
+[agents.naps]
+{})",
+                                              chaos_plugin(), port, more));
+  }
+  std::vector<std::string> at(std::vector<std::string> args) const {
+    args.insert(args.end(), {"--server", url});
+    return args;
+  }
+};
+
+void require_ready(const troupe_process& p) {
+  bool ready = p.says("troupe.ready");
+  INFO(p.err());
+  REQUIRE(ready);
+}
+
+std::string line(std::string text) {
+  while (text.ends_with('\n'))
+    text.pop_back();
+  return text;
+}
+
+TEST_CASE("what was answered before kill -9 is answered the same after it") {
+  desk d;
+  troupe_process first{{"run", d.file}};
+  require_ready(first);
+  auto before = troupe(d.at({"invoke", "doubler", "-i", "{\"n\":4}", "-k", "k1", "--wait"}));
+  auto id = line(troupe(d.at({"invoke", "approved", "-i", "{\"n\":1}", "-k", "k2"})).out);
+  CHECK(before.exit_code == 0);
+  CHECK(line(before.out) == "{\"n\":8}");
+  CHECK(first.kill().signal == SIGKILL);
+
+  troupe_process second{{"run", d.file}};
+  require_ready(second);
+  auto after = troupe(d.at({"invoke", "doubler", "-i", "{\"n\":4}", "-k", "k1", "--wait"}));
+  auto other = troupe(d.at({"invoke", "doubler", "-i", "{\"n\":5}", "-k", "k1", "--wait"}));
+  auto same = troupe(d.at({"invoke", "approved", "-i", "{\"n\":1}", "-k", "k2"}));
+  auto told = troupe(d.at({"signal", id, "approve", "-v", "{\"n\":7}"}));
+  auto done = troupe(d.at({"invoke", "approved", "-i", "{\"n\":1}", "-k", "k2", "--wait"}));
+
+  CHECK(line(after.out) == "{\"n\":8}");
+  CHECK(other.exit_code == 5);
+  CHECK(line(same.out) == id);
+  CHECK(told.exit_code == 0);
+  CHECK(line(done.out) == "{\"n\":7}");
+}
+
+TEST_CASE("an invocation that a client waits for survives kill -9 in the middle") {
+  desk d;
+  auto server = std::make_unique<troupe_process>(std::vector<std::string>{"run", d.file});
+  require_ready(*server);
+
+  troupe_process client{d.at({"invoke", "naps", "-i", "{\"n\":600}", "--wait", "--json"})};
+  http_peer peer{d.url};
+  while (peer.get("/v1/invocations?status=open").body.find("naps") == std::string::npos)
+    ;
+  server->kill();
+  server = std::make_unique<troupe_process>(std::vector<std::string>{"run", d.file});
+  auto got = client.wait();
+
+  INFO(got.out << got.err);
+  CHECK(got.exit_code == 0);
+  CHECK(got.out.find("\"result\":{\"n\":600}") != std::string::npos);
+}
+
+TEST_CASE("a file of inputs is fed line by line, once, over a restart") {
+  desk d;
+  std::string lines;
+  for (int i = 0; i < 40; ++i)
+    lines += fmt::format("{{\"n\":{},\"id\":\"t{}\"}}\n", 20 + i, i);
+  auto file = d.folder.write("in.jsonl", lines);
+  auto feed = d.at({"invoke", "naps", "--input-lines", file, "--key-field", "id", "--wait"});
+  auto server = std::make_unique<troupe_process>(std::vector<std::string>{"run", d.file});
+  require_ready(*server);
+
+  troupe_process client{feed};
+  http_peer peer{d.url};
+  while (peer.get("/v1/invocations?status=completed").body.find("naps") == std::string::npos)
+    ;
+  server->kill();
+  server = std::make_unique<troupe_process>(std::vector<std::string>{"run", d.file});
+  auto got = client.wait();
+  auto again = troupe(feed);
+
+  INFO(got.out << got.err);
+  CHECK(got.exit_code == 0);
+  CHECK(got.out.find("40 invocations of naps: 40 completed, 0 failed") != std::string::npos);
+  CHECK(again.exit_code == 0);
+  auto all = peer.get("/v1/invocations?limit=100").json();
+  CHECK(all.at("invocations").as_array().size() == 40);
+}
+
+TEST_CASE("SIGTERM lets what runs end, and says goodbye with 0") {
+  desk d;
+  troupe_process server{{"run", d.file}};
+  require_ready(server);
+  auto id = line(troupe(d.at({"invoke", "naps", "-i", "{\"n\":300}"})).out);
+
+  server.send(SIGTERM);
+  auto end = server.wait();
+
+  INFO(end.err);
+  CHECK(end.exit_code == 0);
+  CHECK(end.err.find("\"invocation\":\"" + id) != std::string::npos);
+  CHECK(end.err.find("\"left\":0") != std::string::npos);
+}
+
+TEST_CASE("a second signal ends the process at once") {
+  desk d;
+  troupe_process server{{"run", d.file}};
+  require_ready(server);
+  troupe(d.at({"invoke", "naps", "-i", "{\"n\":1500}"}));
+
+  server.send(SIGINT);
+  http_peer peer{d.url};
+  while (peer.get("/readyz").status == 200)
+    ;
+  server.send(SIGINT);
+
+  CHECK(server.wait().exit_code == 130);
+}
+
+TEST_CASE("with --once the process ends when all work is done") {
+  desk d;
+  {
+    troupe_process server{{"run", d.file}};
+    require_ready(server);
+    troupe(d.at({"invoke", "naps", "-i", "{\"n\":200}", "-k", "n"}));
+    server.kill();
+  }
+
+  auto end = troupe({"run", d.file, "--once"});
+
+  INFO(end.err);
+  CHECK(end.exit_code == 0);
+  CHECK(end.err.find("\"event\":\"invocation.ended\"") != std::string::npos);
+}
+
+TEST_CASE("with --once, work that waits for a person is exit code 6") {
+  desk d;
+  {
+    troupe_process server{{"run", d.file}};
+    require_ready(server);
+    troupe(d.at({"invoke", "approved", "-i", "{\"n\":200}"}));
+    server.kill();
+  }
+
+  auto end = troupe({"run", d.file, "--once"});
+
+  INFO(end.err);
+  CHECK(end.exit_code == 6);
+  CHECK(end.err.find("1 invocations wait for a person") != std::string::npos);
+}
+
+TEST_CASE("a topology with mistakes is exit code 2, with all of them in their places") {
+  desk d{"[agents.doubler2]\nclass = \"dubler\"\n[agents.naps2]\nclass = \"nap\"\n"};
+
+  auto checked = troupe({"check", d.file});
+  auto ran = troupe({"run", d.file});
+  auto as_json = troupe({"check", d.file, "--json"});
+
+  INFO(checked.err);
+  CHECK(checked.exit_code == 2);
+  CHECK(ran.exit_code == 2);
+  CHECK(checked.err.find("no agent class 'dubler'; did you mean 'doubler'?") != std::string::npos);
+  CHECK(checked.err.find("no agent class 'nap'; did you mean 'naps'?") != std::string::npos);
+  CHECK(checked.err.find("^") != std::string::npos);
+  CHECK(parse_json(as_json.out)->as_array().size() == 2);
+  CHECK(troupe({"check", (d.folder / "none.toml").string()}).exit_code == 2);
+  CHECK(troupe({"run"}).exit_code == 2);
+  CHECK(troupe({"dance"}).exit_code == 2);
+}
+
+TEST_CASE("a plugin of another build is refused, naming both stamps") {
+  scratch folder;
+  auto file = folder.write(
+    "t.toml", fmt::format("[troupe]\nplugins = [\"{}/lib/libchaos_stranger.so\"]\n[agents.naps]\n",
+                          paths::build_dir));
+
+  auto got = troupe({"check", file});
+
+  INFO(got.err);
+  CHECK(got.exit_code == 2);
+  CHECK(got.err.find("\"another troupe, clang 3\"") != std::string::npos);
+  CHECK(got.err.find("troupe " TROUPE_VERSION) != std::string::npos);
+}
+
+TEST_CASE("a second process on the same store is told who has it") {
+  desk d;
+  troupe_process server{{"run", d.file}};
+  require_ready(server);
+
+  auto second = troupe({"run", d.file, "--listen", "127.0.0.1:0"});
+
+  INFO(second.err);
+  CHECK(second.exit_code == 1);
+  CHECK(second.err.find("cannot start") != std::string::npos);
+  CHECK(second.err.find(std::to_string(server.pid())) != std::string::npos);
+}
+
+TEST_CASE("a store is copied while it is in use, and the copy plays") {
+  desk d;
+  auto copy = (d.folder / "copy.db").string();
+  std::string id;
+  {
+    troupe_process server{{"run", d.file}};
+    require_ready(server);
+    id = line(troupe(d.at({"invoke", "doubler", "-i", "{\"n\":4}", "-k", "k1"})).out);
+    auto made = troupe({"backup", copy, "--store", (d.folder / "t.db").string()});
+    INFO(made.err);
+    CHECK(made.exit_code == 0);
+    CHECK(troupe({"backup", copy, "--store", (d.folder / "t.db").string()}).exit_code == 5);
+  }
+
+  troupe_process other{{"run", d.file, "--store", copy}};
+  require_ready(other);
+  CHECK(troupe(d.at({"show", id})).out.starts_with(id + "  doubler  completed"));
+  CHECK(troupe({"backup", copy, "--store", (d.folder / "none.db").string()}).exit_code == 2);
+}
+
+TEST_CASE("clients say with their exit code what went wrong") {
+  desk d;
+  troupe_process server{{"run", d.file}};
+  require_ready(server);
+
+  CHECK(troupe(d.at({"invoke", "fails", "-i", "{\"n\":1}", "--wait"})).exit_code == 1);
+  CHECK(troupe(d.at({"invoke", "doubler", "-i", "{\"n\":\"x\"}"})).exit_code == 2);
+  CHECK(troupe(d.at({"invoke", "doubler", "-i", "{"})).exit_code == 2);
+  CHECK(troupe(d.at({"invoke", "nobody"})).exit_code == 4);
+  CHECK(troupe(d.at({"show", "nothing-1"})).exit_code == 4);
+  CHECK(troupe(d.at({"invoke", "approved", "-i", "{\"n\":1}", "--wait", "1"})).exit_code == 6);
+  CHECK(troupe(d.at({"ps", "--status", "tired"})).exit_code == 2);
+  CHECK(troupe({"ps", "--server", "http://127.0.0.1:1"}).exit_code == 3);
+  auto table = troupe(d.at({"ps", "--open"}));
+  CHECK(table.out.starts_with("ID"));
+  CHECK(table.out.find("approved") != std::string::npos);
+}
+
+TEST_CASE("a token that is missing is exit code 7") {
+  desk d{"[gateway]\ntoken = \"${DESK_TOKEN}\"\n"};
+  troupe_process server{{"run", d.file}, {"DESK_TOKEN=open sesame"}};
+  require_ready(server);
+
+  CHECK(troupe(d.at({"ps"}), {"TROUPE_TOKEN=wrong"}).exit_code == 7);
+  CHECK(troupe(d.at({"ps"}), {"TROUPE_TOKEN=open sesame"}).exit_code == 0);
+  CHECK(server.err().find("sesame") == std::string::npos);
+}
+
+} // namespace
+} // namespace troupe::test
