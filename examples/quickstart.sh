@@ -51,7 +51,7 @@ wait_for() {
 start_services() {
   "$build/bin/desk_services" --state "$work/services" --ports-file "$work/ports.json" \
     --ticketing-latency-ms 20 --chat-latency-ms 20 \
-    --error-before-effect-every 9 --drop-after-effect-every 7 >"$work/services.log" 2>&1 &
+    --error-before-effect-every 15 --drop-after-effect-every 7 >"$work/services.log" 2>&1 &
   services=$!
   wait_for "the services start" test -s "$work/ports.json"
   TICKETING_URL=http://127.0.0.1:$(port_of ticketing)
@@ -106,7 +106,7 @@ export DESK_PLUGIN="$build/lib/libdesk.so" DESK_STORE="$work/desk.db" \
   DESK_KNOWLEDGE="$desk/knowledge"
 tickets=$(grep -c . "$desk/tickets.jsonl")
 
-say "services: each 9th request fails with 503, each 7th is done and its answer is cut off"
+say "services: each 15th request fails with 503, each 7th is done and its answer is cut off"
 start_services
 say "troupe: $tickets tickets, the model is $([ -n "${OPENAI_API_KEY:-}" ] && echo OpenAI || echo scripted)"
 start_troupe

@@ -24,8 +24,8 @@ caf::message refusal(const caf::mailbox_element& request) {
   return caf::make_message(caf::make_error(caf::sec::runtime_error));
 }
 
-/// A refused `reconcile_request` would park an invocation until a person comes, and there is at most
-/// one of them for each call that came through before.
+/// A refused `reconcile_request` would park an invocation until a person comes, and there is at
+/// most one of them for each call that came through before.
 bool counted(const caf::mailbox_element& element) {
   return element.mid.is_request() && !element.content().match_elements<reconcile_request>();
 }

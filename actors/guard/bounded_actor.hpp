@@ -6,9 +6,9 @@
 // thread, with an answer of the type that the sender waits for, so that it knows that nothing has
 // happened and when to come back.
 //
-// Only requests are counted. Replies, exits, timers, `reconcile_request` and the actor's own messages
-// pass, because there are never more of them than of the requests that caused them. Each request
-// must be consumed when it comes up: no skipping.
+// Only requests are counted. Replies, exits, timers, `reconcile_request` and the actor's own
+// messages pass, because there are never more of them than of the requests that caused them. Each
+// request must be consumed when it comes up: no skipping.
 
 #include <caf/event_based_actor.hpp>
 

@@ -3,8 +3,8 @@
 //
 // Retries cure small failures and feed large ones: an outage that is answered with three times the
 // load lasts. So exactly one layer retries, the actor that guards a service, and each retry must
-// pass every rule here: the failure can pass, a repeat does no harm, attempts and time are left, and
-// the budget that all calls of the service share has tokens.
+// pass every rule here: the failure can pass, a repeat does no harm, attempts and time are left,
+// and the budget that all calls of the service share has tokens.
 //
 // Pure logic, no actors: `retry_budget` belongs to a service, `retry_state` to one call.
 

@@ -1,9 +1,9 @@
 #pragma once
 // Messages that kill whoever reads them.
 //
-// A poisoned message comes back after each restart, kills again, and in the end stops a service that
-// is fine for everybody else. So its reader counts deaths by message; at the third the message is
-// set aside, and refused from then on with the reason. The counts are part of the reader's
+// A poisoned message comes back after each restart, kills again, and in the end stops a service
+// that is fine for everybody else. So its reader counts deaths by message; at the third the message
+// is set aside, and refused from then on with the reason. The counts are part of the reader's
 // checkpoint, so that they survive it.
 //
 // Pure logic; not thread-safe.

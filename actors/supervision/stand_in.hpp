@@ -1,10 +1,10 @@
 #pragma once
 // Takes the mail of a service while it is down.
 //
-// Between a death and the restart callers would get "unavailable", and each would have to try again.
-// So the supervisor puts a stand-in under the service's name in the directory: it keeps requests,
-// up to a bound, and hands them to the successor, which answers the callers directly. While the
-// service is up, nobody talks to the stand-in, and a call costs nothing more.
+// Between a death and the restart callers would get "unavailable", and each would have to try
+// again. So the supervisor puts a stand-in under the service's name in the directory: it keeps
+// requests, up to a bound, and hands them to the successor, which answers the callers directly.
+// While the service is up, nobody talks to the stand-in, and a call costs nothing more.
 
 #include "runtime/core/env.hpp"
 

@@ -2,10 +2,11 @@
 // A supervisor, as in Erlang/OTP: it starts its children in order, hears of their deaths, and
 // decides who is started again.
 //
-// Service actors (tools, models, a user's own) hold connections, queues and counters, and have bugs.
-// One that dies must neither stay dead nor take the process with it; one that cannot live must not be
-// restarted for ever. The supervisor restarts within limits, from the child's last checkpoint, and
-// escalates when the limits are exceeded: first to its own supervisor, at the root to `on_give_up`.
+// Service actors (tools, models, a user's own) hold connections, queues and counters, and have
+// bugs. One that dies must neither stay dead nor take the process with it; one that cannot live
+// must not be restarted for ever. The supervisor restarts within limits, from the child's last
+// checkpoint, and escalates when the limits are exceeded: first to its own supervisor, at the root
+// to `on_give_up`.
 //
 //     child_spec ticketing{.options = {.id = "tools.ticketing"},
 //                          .start = [&](const child_start& s) { return spawn_tool(...); },
@@ -39,8 +40,8 @@ namespace troupe {
 inline constexpr std::size_t checkpoints_kept = 5;
 /// Bytes of one checkpoint; a child that saves more is stopped: its state could not be restored.
 inline constexpr std::size_t checkpoint_size_max = std::size_t{1} << 20;
-/// A child that dies within this time after its start has died "at once", and its checkpoint is held
-/// to be the cause: the next start gets the one before.
+/// A child that dies within this time after its start has died "at once", and its checkpoint is
+/// held to be the cause: the next start gets the one before.
 inline constexpr std::chrono::milliseconds checkpoint_proven_after{5'000};
 /// A child that outlives being killed by this much (it blocks its thread) is given up and reported.
 inline constexpr std::chrono::milliseconds kill_patience{5'000};

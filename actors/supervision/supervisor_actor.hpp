@@ -1,8 +1,8 @@
 #pragma once
 // The supervisor's actor. Private to actors/supervision; see supervisor.hpp.
 //
-// Each recovery is a coroutine over a range of children: stop what still lives, wait, start again. A
-// recovery that is begun while another one waits takes its children over (`child::recovery` names
+// Each recovery is a coroutine over a range of children: stop what still lives, wait, start again.
+// A recovery that is begun while another one waits takes its children over (`child::recovery` names
 // the one that counts), and the other ends without doing anything more.
 
 #include "actors/supervision/restart_policy.hpp"

@@ -20,7 +20,8 @@ inline constexpr std::size_t command_threads_max = 64;
 std::shared_ptr<tool_backend> make_command_backend(const command_tool_options& options,
                                                    std::size_t threads);
 
-/// `reconcile.argv`, under the limits of `options`: gets `{"idempotency_key", "arguments"}` on stdin.
+/// `reconcile.argv`, under the limits of `options`: gets `{"idempotency_key", "arguments"}` on
+/// stdin.
 std::shared_ptr<tool_backend> make_command_reconciler(const reconcile_options& reconcile,
                                                       const command_tool_options& options);
 

@@ -15,13 +15,14 @@
 //     kind = "function"
 //     effect = "read"
 //
-// A function takes its arguments, by value or const reference, and the call's context if it wants it;
-// it returns a value, `result<value>`, `result<void>` or nothing. An exception out of it is a bug:
-// the call fails with `internal`, nobody else notices.
+// A function takes its arguments, by value or const reference, and the call's context if it wants
+// it; it returns a value, `result<value>`, `result<void>` or nothing. An exception out of it is a
+// bug: the call fails with `internal`, nobody else notices.
 //
-// Threads: the tool's actor calls it, so it must be quick and must not block; with `blocking` it has
-// threads of its own, as many as the tool's `concurrent`, and must be safe to call from several.
-// A blocking function that may take long looks at `call.stop`: nobody can stop it otherwise.
+// Threads: the tool's actor calls it, so it must be quick and must not block; with `blocking` it
+// has threads of its own, as many as the tool's `concurrent`, and must be safe to call from
+// several. A blocking function that may take long looks at `call.stop`: nobody can stop it
+// otherwise.
 
 #include "runtime/core/clock.hpp"
 #include "runtime/core/json.hpp"

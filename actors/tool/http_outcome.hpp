@@ -1,9 +1,9 @@
 #pragma once
 // What an HTTP answer means for the effect behind it.
 //
-// A status is the far side's word on whether something happened, and that decides whether a call may
-// be repeated. Said conservatively: only what the protocol or a clear refusal says did not happen is
-// definite. The table stands in actors/tool/README.md.
+// A status is the far side's word on whether something happened, and that decides whether a call
+// may be repeated. Said conservatively: only what the protocol or a clear refusal says did not
+// happen is definite. The table stands in actors/tool/README.md.
 
 #include "actors/tool/tool_options.hpp"
 #include "runtime/core/clock.hpp"
@@ -26,8 +26,8 @@ error http_failure(const net::http_response& answer, utc_time now,
 result<std::string> http_result(const net::http_response& answer, std::string_view pointer);
 
 /// What an answer to a reconcile request says, as `tool_parts::reconciler` says it: success is done
-/// (not_done where there is nothing, null or an empty list in the body or at `pointer`), 404 and 410
-/// are not_done; all else is the error that it is.
+/// (not_done where there is nothing, null or an empty list in the body or at `pointer`), 404 and
+/// 410 are not_done; all else is the error that it is.
 result<std::string> http_reconciled(const net::http_response& answer, bool success,
                                     std::string_view pointer, utc_time now,
                                     const std::vector<std::string_view>& secrets);

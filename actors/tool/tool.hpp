@@ -3,8 +3,8 @@
 //
 // Whatever an agent calls may be slow, down, overloaded, or may have done its work and lost the
 // answer. The actor of a tool deals with that once for all callers: it checks the arguments, bounds
-// how many calls run and wait, gives each attempt its time and all of them one deadline, tries again
-// what may be tried again, and says of each failure whether the effect may have happened.
+// how many calls run and wait, gives each attempt its time and all of them one deadline, tries
+// again what may be tried again, and says of each failure whether the effect may have happened.
 //
 // It answers `call_request`, `call_cancel` and `reconcile_request` (runtime/core/call.hpp), and is
 // found in the `directory` as `tool:NAME`; who starts it puts it there. Its events are described in

@@ -1,10 +1,11 @@
 #pragma once
 // The actor of a tool: calls, attempts, slots and waits. Private to actors/tool; see tool.hpp.
 //
-// A call is one coroutine (tool_call.cpp) and one entry of `calls_`. The coroutine waits in one place,
-// `wait`, for a slot, an answer, a pause or a cancellation; handlers wake it by name. An attempt has
-// an id of its own and keeps its slot until its backend says that it is over, even where the call
-// has given it up: a far side that hangs must not get more than `concurrent` at a time.
+// A call is one coroutine (tool_call.cpp) and one entry of `calls_`. The coroutine waits in one
+// place, `wait`, for a slot, an answer, a pause or a cancellation; handlers wake it by name. An
+// attempt has an id of its own and keeps its slot until its backend says that it is over, even
+// where the call has given it up: a far side that hangs must not get more than `concurrent` at a
+// time.
 
 #include "actors/guard/bounded_actor.hpp"
 #include "actors/guard/retry.hpp"

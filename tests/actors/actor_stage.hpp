@@ -1,6 +1,6 @@
 #pragma once
-// A bare stage for one service actor: CAF's testing scheduler, virtual time, a timer, events that can
-// be looked at, and somebody who asks. For whole troupes there is tests/kit/stage.hpp.
+// A bare stage for one service actor: CAF's testing scheduler, virtual time, a timer, events that
+// can be looked at, and somebody who asks. For whole troupes there is tests/kit/stage.hpp.
 
 #include "runtime/core/call.hpp"
 #include "runtime/core/env.hpp"
@@ -32,8 +32,9 @@ public:
   explicit virtual_time(caf::scheduler::test_coordinator& s) : scheduler_(s) {}
 
   utc_time now() const override {
-    auto since = scheduler_.clock().current_time.time_since_epoch();
-    return utc_time{} + 500'000h + jump + std::chrono::duration_cast<std::chrono::microseconds>(since);
+    auto since = std::chrono::duration_cast<std::chrono::microseconds>(
+      scheduler_.clock().current_time.time_since_epoch());
+    return utc_time{} + 500'000h + jump + since;
   }
   steady_time steady() const override {
     return steady_time{} + scheduler_.clock().current_time.time_since_epoch();

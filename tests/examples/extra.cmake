@@ -4,3 +4,19 @@ if(TARGET test_examples)
   target_sources(test_examples PRIVATE
     ${desk}/knowledge_search.cpp ${desk}/tokens.cpp ${desk}/desk_state.cpp)
 endif()
+
+if(TARGET desk AND TARGET troupe)
+  add_test(NAME "examples/the quickstart counts each ticket once over three kills"
+    COMMAND sh ${CMAKE_CURRENT_LIST_DIR}/quickstart.test.sh ${PROJECT_BINARY_DIR})
+  set_tests_properties("examples/the quickstart counts each ticket once over three kills"
+    PROPERTIES TIMEOUT 300 LABELS examples)
+endif()
+
+# A project of somebody else's knows nothing of our sanitizers.
+if(TARGET troupe AND NOT TROUPE_SANITIZE)
+  set(name "examples/a first agent is built against an installed troupe and survives a kill")
+  add_test(NAME ${name}
+    COMMAND sh ${CMAKE_CURRENT_LIST_DIR}/first_agent.test.sh
+      ${PROJECT_BINARY_DIR} ${CMAKE_CXX_COMPILER} ${CMAKE_GENERATOR})
+  set_tests_properties(${name} PROPERTIES TIMEOUT 300 LABELS examples)
+endif()

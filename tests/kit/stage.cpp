@@ -298,10 +298,6 @@ std::optional<store::record> stage::record_of(const std::string& id) {
   return found ? *found : std::nullopt;
 }
 
-void stage::kill(const caf::actor& who) {
-  caf::anon_send_exit(who, caf::exit_reason::kill);
-}
-
 sweep_report for_each_crash_point(const scenario& s, bool twice, std::uint64_t window) {
   sweep_report report;
   {

@@ -77,8 +77,6 @@ public:
   /// What the store holds of an invocation now.
   std::vector<journal::entry> journal_of(const std::string& id);
   std::optional<store::record> record_of(const std::string& id);
-  /// Ends an actor from outside, as a bug in CAF or the timer's bound would.
-  void kill(const caf::actor& who);
 
 private:
   struct parts;

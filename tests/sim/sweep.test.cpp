@@ -159,7 +159,6 @@ kit::stage_options cast(std::uint64_t seed) {
   return o;
 }
 
-const std::string one_order = R"({"id":"T-1","amount":1})";
 
 // Runs an agent over a sweep: the same answer each time, `charges` different keys at the idempotent
 // tool, and nothing done twice that must not be.

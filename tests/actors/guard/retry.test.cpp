@@ -73,7 +73,8 @@ TEST_CASE("attempts are counted, the first included") {
 }
 
 TEST_CASE("delays are random between nothing and a cap that doubles") {
-  one_call call{effect_class::read, {.attempts_max = 100, .backoff_base = 200ms, .backoff_max = 1s}};
+  one_call call{effect_class::read,
+                {.attempts_max = 100, .backoff_base = 200ms, .backoff_max = 1s}};
   // next() % (top + 1) is top for these:
   call.random = scripted_random{{200, 400, 800, 1'000, 0}};
 

@@ -41,7 +41,7 @@ TEST_CASE("restart delays grow to their bound, with jitter around them") {
   CHECK(restart_delay(options, 0, high) == 149ms);
 }
 
-TEST_CASE("a restart begins with the latest checkpoint; dying at once goes one back, then to nothing") {
+TEST_CASE("a child that dies at once goes one checkpoint back, then to nothing") {
   checkpoint_history history{5};
   history.started();
   history.save("a");

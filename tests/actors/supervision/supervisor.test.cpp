@@ -64,9 +64,12 @@ struct fixture {
       self->attach_functor([n, id] { n->push_back("-" + id); });
       return caf::behavior{
         [self](const fall& f) {
-          self->quit(f.normally ? caf::error{} : caf::make_error(caf::exit_reason::unhandled_exception));
+          self->quit(f.normally ? caf::exit_reason::normal
+                                : caf::exit_reason::unhandled_exception);
         },
-        [self, with](const save& s) { self->send(with.supervisor, save_checkpoint{with.id, s.state}); },
+        [self, with](const save& s) {
+          self->send(with.supervisor, save_checkpoint{with.id, s.state});
+        },
         [](call_request& r) {
           call_reply reply;
           reply.outcome = r.body;
@@ -81,12 +84,12 @@ struct fixture {
   }
 
   void supervise(std::vector<child_spec> children) {
-    auto started = spawn_supervisor(stage.system(),
-                                    {.env = stage.env,
-                                     .options = options,
-                                     .children = std::move(children),
-                                     .timer = stage.timer,
-                                     .on_give_up = [this](const error& e) { gave_up.push_back(e); }});
+    supervisor_setup setup{.env = stage.env,
+                           .options = options,
+                           .children = std::move(children),
+                           .timer = stage.timer,
+                           .on_give_up = [this](const error& e) { gave_up.push_back(e); }};
+    auto started = spawn_supervisor(stage.system(), std::move(setup));
     REQUIRE(started);
     aut = *started;
     stage.run();

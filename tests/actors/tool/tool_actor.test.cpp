@@ -356,7 +356,8 @@ TEST_CASE("a tool that is stopped while a call pauses remembers that it may have
 
 TEST_CASE("arguments are held to the schema before anything is sent") {
   fixture f{with([](auto& o) {
-    o.input_schema = R"({"type":"object","properties":{"id":{"type":"integer"}},"required":["id"]})";
+    o.input_schema = R"({"type":"object","required":["id"],)"
+                     R"("properties":{"id":{"type":"integer"}}})";
   })};
 
   auto refused = f.call(effect_class::at_most_once, R"({"id":"seven"})");

@@ -13,9 +13,11 @@ utc_time at(std::int64_t ms) {
   return utc_time{std::chrono::milliseconds{ms}};
 }
 
+using pairs = std::vector<std::pair<int, std::uint64_t>>;
+
 /// Everything that is due at `now`, as (owner, id).
-std::vector<std::pair<int, std::uint64_t>> all_due(timer_queue<int>& queue, utc_time now) {
-  std::vector<std::pair<int, std::uint64_t>> out;
+pairs all_due(timer_queue<int>& queue, utc_time now) {
+  pairs out;
   while (auto next = queue.pop(now))
     out.emplace_back(next->who, next->id);
   return out;
@@ -23,7 +25,8 @@ std::vector<std::pair<int, std::uint64_t>> all_due(timer_queue<int>& queue, utc_
 
 /// Notes the ids of the timers that fire.
 struct sleeper {
-  std::shared_ptr<std::vector<std::uint64_t>> fired = std::make_shared<std::vector<std::uint64_t>>();
+  using ids = std::vector<std::uint64_t>;
+  std::shared_ptr<ids> fired = std::make_shared<ids>();
   std::shared_ptr<bool> ended = std::make_shared<bool>(false);
   caf::actor handle;
 
@@ -45,7 +48,7 @@ TEST_CASE("timers come up in the order of their due times, equals in the order o
 
   CHECK(queue.earliest() == at(10));
   CHECK(all_due(queue, at(9)).empty());
-  CHECK(all_due(queue, at(30)) == std::vector<std::pair<int, std::uint64_t>>{{2, 20}, {1, 10}, {3, 30}});
+  CHECK(all_due(queue, at(30)) == pairs{{2, 20}, {1, 10}, {3, 30}});
   CHECK(queue.earliest() == never);
 }
 
@@ -149,7 +152,8 @@ TEST_CASE("timers of an actor that disarmed them never fire") {
 
 TEST_CASE("an actor that asks for a timer too many is ended, not left to wait for ever") {
   actor_stage stage;
-  auto timer = stage.keep(spawn_timer(stage.system(), stage.clock, stage.events, {.timers_max = 2}));
+  auto timer = stage.keep(
+    spawn_timer(stage.system(), stage.clock, stage.events, {.timers_max = 2}));
   sleeper first{stage};
   sleeper second{stage};
 
@@ -170,7 +174,8 @@ TEST_CASE("a hundred thousand sleepers wake in order") {
   sleeper s{stage};
   constexpr std::uint64_t count = 100'000;
   for (std::uint64_t i = 0; i < count; ++i)
-    caf::anon_send(stage.timer, arm_timer{s.handle, i, stage.clock.now() + 1s + 1us * (i * 7919 % count)});
+    caf::anon_send(stage.timer,
+                   arm_timer{s.handle, i, stage.clock.now() + 1s + 1us * (i * 7919 % count)});
 
   stage.advance(2s, 250ms);
 

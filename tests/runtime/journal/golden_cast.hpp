@@ -64,6 +64,17 @@ class golden_keyed final : public keyed_agent<job, int, tally> {
 };
 TROUPE_AGENT(golden_keyed)
 
+class golden_yield final : public keyed_agent<job, int, tally> {
+  task<int> run(job) override {
+    ++state().jobs;
+    auto go = co_await signal<std::string>("go");
+    if (!go)
+      co_return std::move(go).error();
+    co_return state().jobs;
+  }
+};
+TROUPE_AGENT(golden_yield)
+
 class golden_unknown final : public agent<job, std::string> {
   task<std::string> run(job in) override {
     co_return co_await tool("post").arg("text", in.id).call<std::string>();
@@ -197,12 +208,14 @@ inline kit::scripted_service service(std::string name, effect_class cls,
 /// The stage of every golden journal.
 struct cast : kit::stage_options {
   cast() {
-    for (auto* name : {"golden_sequence", "golden_race", "golden_keyed", "golden_unknown",
-                       "golden_generation", "golden_retry", "golden_signal", "golden_model",
-                       "golden_locals", "golden_cancel", "golden_death", "golden_parent"}) {
+    for (auto* name :
+         {"golden_sequence", "golden_race", "golden_keyed", "golden_yield", "golden_unknown",
+          "golden_generation", "golden_retry", "golden_signal", "golden_model", "golden_locals",
+          "golden_cancel", "golden_death", "golden_parent"}) {
       agent_options a;
       a.name = name;
-      if (a.name == "golden_keyed")
+      a.yields = a.name == "golden_yield";
+      if (a.yields || a.name == "golden_keyed")
         a.key = "id";
       agents.push_back(std::move(a));
     }
@@ -297,6 +310,27 @@ inline void play_unknown(kit::world& w) {
   stage.run_until([&] { return has_ended(stage, id); });
 }
 
+inline void play_resend(kit::world& w) {
+  cast lost;
+  lost.tool("tool:post").answer = [](const call_request&, std::uint32_t) {
+    kit::scripted_answer a;
+    a.effect = false;
+    a.silent = true;
+    return a;
+  };
+  std::string id;
+  {
+    kit::stage killed{w, lost};
+    auto a = killed.invoke("golden_unknown", one_job);
+    killed.run_until([&] { return w.calls["tool:post"].size() == 1; });
+    id = a->id;
+  }
+  cast found;
+  found.tool("tool:post").reconcile = nullptr; // looks at what was done
+  kit::stage stage{w, found};
+  stage.run_until([&] { return has_ended(stage, id); });
+}
+
 inline void play_rollback(kit::world& w) {
   kit::stage stage{w, cast{}};
   auto a = stage.invoke("golden_sequence", one_job);
@@ -323,7 +357,8 @@ inline void play_generation(kit::world& w) {
   stage.run_until([&] { return a->ended; });
 }
 
-inline void play_retry(kit::world& w) {
+/// The first charge is declined, and then the invocation is retried.
+inline void play_declined(kit::world& w, const std::string& agent) {
   cast all;
   all.tool("tool:charge").answer = [](const call_request& r, std::uint32_t nth) {
     kit::scripted_answer a;
@@ -334,12 +369,21 @@ inline void play_retry(kit::world& w) {
     return a;
   };
   kit::stage stage{w, all};
-  auto a = stage.invoke("golden_retry", one_job);
+  auto a = stage.invoke(agent, one_job);
   stage.run_until([&] { return a->ended; });
   retry_request r;
   r.id = a->id;
   auto done = stage.ask<command_reply>(std::move(r));
   stage.run_until([&] { return has_ended(stage, a->id, 2); });
+}
+
+inline void play_yield(kit::world& w) {
+  kit::stage stage{w, cast{}};
+  auto a = stage.invoke("golden_yield", one_job);
+  auto b = stage.invoke("golden_yield", one_job);
+  stage.run(1s); // both wait for their signal
+  signal(stage, a->id, "go");
+  stage.run_until([&] { return a->ended; });
 }
 
 inline void play_signal(kit::world& w) {
@@ -375,10 +419,15 @@ inline std::vector<scenario> scenarios() {
     {"sequence", "Two calls one after the other.", plain("golden_sequence")},
     {"race", "A race whose loser is in flight when the winner comes in.", play_race},
     {"keyed", "The second invocation of one key.", play_keyed, 2},
+    {"yield", "Lets another one of its key in while it waits.", play_yield},
     {"unknown", "Killed in flight; reconcile cannot tell; a person settles it.", play_unknown},
+    {"resend", "Killed in flight; reconcile says not done; it is sent again.", play_resend},
     {"rollback", "A commit fails after the first call.", play_rollback},
     {"generation", "A checkpoint, over which a signal waits.", play_generation},
-    {"retry", "A refused call, and a second run.", play_retry},
+    {"retry", "A refused call, and a second run.",
+     [](kit::world& w) { play_declined(w, "golden_retry"); }},
+    {"afresh", "A second run of a keyed agent, whose key was free meanwhile.",
+     [](kit::world& w) { play_declined(w, "golden_keyed"); }},
     {"signal", "A signal that comes when the agent has been passivated.", play_signal},
     {"model", "Two turns with a model.", plain("golden_model")},
     {"locals", "Time, chance, events and a step of its own.", plain("golden_locals")},
