@@ -4,7 +4,7 @@
 set -eu
 
 packages="
-  g++ cmake ninja-build ccache lld pkg-config
+  g++ cmake ninja-build ccache lld pkg-config curl
   libcaf-dev libfmt-dev libtomlplusplus-dev
   libboost1.81-dev libboost-json1.81-dev libboost-url1.81-dev
   libcurl4-openssl-dev libssl-dev libsqlite3-dev zlib1g-dev

@@ -59,7 +59,7 @@ error detail::request_failed(const caf::error& why) {
   if (why == caf::sec::request_timeout)
     return error{errc::timed_out, "no answer within its time", certainty::unknown};
   if (why == caf::sec::request_receiver_down)
-    return error{errc::unavailable, "the actor is down", certainty::unknown};
+    return error{errc::unavailable, "the actor is down"};
   return error{errc::unavailable, "the actor refused the request"};
 }
 

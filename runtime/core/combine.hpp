@@ -14,6 +14,9 @@
 
 namespace troupe {
 
+template <class T>
+class timed;
+
 namespace detail {
 
 // `task<void>` cannot fail (a coroutine cannot both fall off its end and return a value), but a
@@ -37,6 +40,10 @@ template <class T>
 task<T> lift(task<T> t) {
   return t;
 }
+
+/// `with_timeout` as an alternative of another combinator.
+template <class T>
+task<T> lift(timed<T> t);
 
 template <class A>
 using lifted = typename decltype(lift(std::declval<A>()))::value_type;
@@ -213,6 +220,11 @@ private:
   std::chrono::microseconds limit_;
   std::unique_ptr<detail::branch_set> set_;
 };
+
+template <class T>
+task<T> detail::lift(timed<T> t) {
+  co_return co_await std::move(t);
+}
 
 /// Runs all of them side by side and yields a tuple of their results, in order.
 template <class... As>

@@ -383,7 +383,9 @@ void invocation::start_call(effect_base& e) {
     .then([this, id](call_reply& reply) { on_reply(id, reply); },
           [this, id](const caf::error& why) {
             call_reply reply;
-            reply.outcome = error{errc::unavailable, "its actor is down", certainty::unknown};
+            // A service answers all that it has begun before it goes: one that is down has not
+            // begun this call.
+            reply.outcome = error{errc::unavailable, "its actor is down"};
             if (why == caf::sec::request_timeout)
               reply.outcome = error{errc::timed_out, "no answer from its actor",
                                     certainty::unknown};

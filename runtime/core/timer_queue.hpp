@@ -9,8 +9,6 @@
 
 #include "runtime/core/clock.hpp"
 
-#include <boost/container/flat_map.hpp>
-
 #include <algorithm>
 #include <cstddef>
 #include <cstdint>
@@ -98,7 +96,8 @@ private:
   };
   struct entry {
     Owner handle;
-    boost::container::flat_map<std::uint64_t, std::uint64_t> timers; ///< id to seq
+    /// Id to seq. Mostly one, but the dispatcher has one for each sleeper that is not in memory.
+    std::unordered_map<std::uint64_t, std::uint64_t> timers;
   };
 
   /// Below this many entries, sweeping is not worth it.

@@ -73,7 +73,7 @@ class courier final : public agent<parcel, delivered> {
       if (!got)
         co_return std::move(got).error();
       out.sum += got->value;
-      co_await sleep(std::chrono::milliseconds{1});
+      co_await sleep(std::chrono::milliseconds{4});
     }
     auto drawn = co_await random();
     out.drawn = static_cast<std::int64_t>(drawn >> 1U);

@@ -6,6 +6,7 @@
 #include <fmt/format.h>
 
 #include <cstdlib>
+#include <deque>
 #include <map>
 #include <random>
 #include <set>
@@ -18,16 +19,25 @@ constexpr int parcels = 640;
 constexpr int steps = 3;
 constexpr int senders = 8;
 
+/// How long a service takes to answer what it has done already: the moments in which a kill hurts.
+constexpr auto answer_after = std::chrono::milliseconds{6};
+
 /// A ledger that honours keys, and a board that has none.
 class services {
 public:
   services() {
+    answering_ = std::thread{[this] { answer_late(); }};
     auto made = net::http_server::start({.port = 0}, [this](net::http_server_request in,
                                                             net::responder out) {
       answer(in, out);
     });
     REQUIRE(made);
     server_ = std::move(*made);
+  }
+
+  ~services() {
+    stop_ = true;
+    answering_.join();
   }
 
   std::uint16_t port() const { return server_->port(); }
@@ -55,8 +65,9 @@ public:
 private:
   void answer(const net::http_server_request& in, net::responder& out) {
     std::lock_guard lock{mutex_};
-    auto json = [&](int status, std::string body) {
-      out.respond(status, net::http_headers{{"Content-Type", "application/json"}}, std::move(body));
+    auto json = [&](int status, std::string text) {
+      late_.push_back({std::chrono::steady_clock::now() + answer_after, std::move(out), status,
+                       std::move(text)});
     };
     auto body = parse_json(in.body);
     if (in.path() == "/ledger") {
@@ -77,10 +88,32 @@ private:
     }
   }
 
+  struct due_answer {
+    std::chrono::steady_clock::time_point at;
+    net::responder out;
+    int status;
+    std::string body;
+  };
+
+  void answer_late() {
+    while (!stop_) {
+      std::this_thread::sleep_for(std::chrono::milliseconds{1});
+      std::lock_guard lock{mutex_};
+      for (; !late_.empty() && late_.front().at <= std::chrono::steady_clock::now();
+           late_.pop_front())
+        late_.front().out.respond(late_.front().status,
+                                  net::http_headers{{"Content-Type", "application/json"}},
+                                  std::move(late_.front().body));
+    }
+  }
+
   mutable std::mutex mutex_;
   std::map<std::pair<std::int64_t, std::int64_t>, std::set<std::string>> entries_;
   std::map<std::string, int> posts_;
   std::size_t repeats_ = 0;
+  std::deque<due_answer> late_;
+  std::atomic<bool> stop_{false};
+  std::thread answering_;
   std::unique_ptr<net::http_server> server_;
 };
 
@@ -131,7 +164,7 @@ int expected_sum(int n) {
   return sum;
 }
 
-/// Sends every parcel until it is acknowledged, and then asks until it has ended.
+/// Send every parcel until it is acknowledged, spread over all kills.
 class customers {
 public:
   explicit customers(std::string url) : peer_(std::move(url)), ids_(parcels) {
@@ -145,7 +178,8 @@ public:
   }
 
   std::size_t acknowledged() const { return acknowledged_; }
-  void stop_sending_early() { stop_ = true; }
+  /// The workload must last as long as the kills do.
+  void killed(int times) { killed_ = times; }
   void wait_all_sent() {
     for (auto& t : threads_)
       t.join();
@@ -162,6 +196,8 @@ private:
     for (int n = next_++; n < parcels && !stop_; n = next_++) {
       net::http_headers headers;
       headers.add("Idempotency-Key", fmt::format("parcel-{}", n)).add("Prefer", "respond-async");
+      while (!stop_ && n * kills > (killed_ + 1) * parcels)
+        std::this_thread::sleep_for(std::chrono::milliseconds{1});
       // Twice, at different times: the second answer must name the same invocation.
       for (int times = 0; times < 2 && !stop_;) {
         auto got = peer_.post("/v1/agents/courier/invocations", fmt::format("{{\"n\":{}}}", n),
@@ -178,8 +214,7 @@ private:
         if (known.empty())
           ++acknowledged_;
         known = id;
-        // The workload must last as long as the kills do.
-        std::this_thread::sleep_for(std::chrono::milliseconds{40});
+        std::this_thread::sleep_for(std::chrono::milliseconds{10});
       }
     }
   }
@@ -187,6 +222,7 @@ private:
   http_peer peer_;
   std::vector<std::string> ids_;
   std::atomic<int> next_{0};
+  std::atomic<int> killed_{0};
   std::atomic<std::size_t> acknowledged_{0};
   std::atomic<std::size_t> renamed_{0};
   std::atomic<bool> stop_{false};
@@ -215,6 +251,7 @@ TEST_CASE("200 times kill -9: nothing acknowledged is lost, nothing happens twic
     auto end = server.kill();
     INFO(end.err);
     REQUIRE(end.signal == SIGKILL); // it did not end by itself
+    crowd.killed(i + 1);
   }
   auto killed = std::chrono::steady_clock::now();
 

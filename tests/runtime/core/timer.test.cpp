@@ -169,7 +169,7 @@ TEST_CASE("an actor that asks for a timer too many is ended, not left to wait fo
   CHECK(stage.events.count("timer.full") == 1);
 }
 
-TEST_CASE("a hundred thousand sleepers wake in order") {
+TEST_CASE("a hundred thousand timers of one actor fire in order") {
   actor_stage stage;
   sleeper s{stage};
   constexpr std::uint64_t count = 100'000;
@@ -182,4 +182,19 @@ TEST_CASE("a hundred thousand sleepers wake in order") {
   REQUIRE(s.fired->size() == count);
   CHECK(s.fired->front() == 0);
   CHECK((s.fired->back() * 7919) % count == count - 1);
+}
+
+TEST_CASE("a hundred thousand sleepers are woken, each by its own timer") {
+  timer_queue<int> queue;
+  constexpr std::uint64_t count = 100'000;
+  for (std::uint64_t who = 0; who < count; ++who)
+    queue.arm(who, static_cast<int>(who), 1, at(static_cast<std::int64_t>(who * 7919 % count)));
+  for (std::uint64_t who = 0; who < count; who += 2)
+    queue.disarm(who);
+
+  auto fired = all_due(queue, at(static_cast<std::int64_t>(count)));
+
+  CHECK(fired.size() == count / 2);
+  CHECK(queue.size() == 0);
+  CHECK(queue.earliest() == never);
 }

@@ -134,13 +134,24 @@ inline std::vector<row> race() {
 }
 
 inline std::vector<row> keyed() {
-  // The stage of the first invocation ran for an hour, and for 10 ms.
-  auto began = at(3'600'000);
-  auto began_work = at(3'600'010);
+  // Rows 1 to 3 are those of the first.
   return {
-    accepted("golden_keyed", 3, began),
-    turn(6, {journal::state_loaded{text(R"({"jobs":1})")}, charge(root(0), began_work)}),
-    turn(7, {got(root(0), charged, at(3'600'020)), over("2", at(3'600'020))}),
+    accepted("golden_keyed", 4, at(10)),
+    turn(5, {journal::state_loaded{text(R"({"jobs":1})")}, charge(root(0), at(10))}),
+    turn(6, {got(root(0), charged, at(20)), over("2", at(20))}),
+  };
+}
+
+inline std::vector<row> yield() {
+  auto wait = issued(root(0), effect_kind::signal, effect_class::pure, "go", at(0));
+  return {
+    accepted("golden_yield"),
+    turn(3, {journal::state_loaded{}, wait}),
+    turn(4, {journal::state_loaded{text(R"({"jobs":1})")}}),
+    outside(6, journal::signalled{0, "go", text(R"("yes")"), at(2'000)}),
+    // The other one has been here meanwhile.
+    turn(8, {journal::state_loaded{text(R"({"jobs":2})")}, got(root(0), R"("yes")", at(4'000), 6),
+             over("2", at(4'000))}),
   };
 }
 
@@ -156,6 +167,22 @@ inline std::vector<row> unknown() {
                              at(0)}}),
     outside(4, journal::resolved{root(0), journal::verdict::done, text(seen)}),
     turn(5, {got(root(0), seen, at(0)), over(seen, at(0))}),
+  };
+}
+
+inline std::vector<row> resend() {
+  auto post = with(issued(root(0), effect_kind::tool, effect_class::at_most_once, "post", at(0)),
+                   R"({"text":"T-1"})");
+  auto again = post;
+  again.key = "baaaaa-1/0/0/-/0";
+  again.sent = at(30'000); // when the first one could not be in flight any more
+  again.detail = {};
+  const std::string posted = R"("did tool:post")";
+  return {
+    accepted("golden_unknown"),
+    turn(2, {post}),
+    turn(3, {again}),
+    turn(4, {got(root(0), posted, at(30'010)), over(posted, at(30'010))}),
   };
 }
 
@@ -186,17 +213,33 @@ inline std::vector<row> generation() {
 
 inline std::vector<row> retry() {
   error declined{errc::failed, "card declined"};
+  auto again = charge(root(0), at(6));
+  again.key = "baaaaa-1/1/0/-/0";
+  again.detail = {};
   return {
     accepted("golden_retry"),
     turn(2, {charge(root(0), at(0))}),
     turn(3, {failed(root(0), declined, at(1)), lookup(root(1), at(1))}),
     turn(4, {got(root(1), found, at(6)), failed(declined, at(6))}),
     turn(5, {journal::run_began{1}}, 1),
-    // The charge went out again, under a new key; the look-up did not.
-    turn(6,
+    // The charge goes out again, under a new key; the look-up does not.
+    turn(6, {again}, 1),
+    turn(7,
          {got(root(0), charged, at(7)), lookup(root(1), at(7)), got(root(1), found, at(7)),
           over(R"("did tool:charge, did tool:lookup")", at(7))},
          1),
+  };
+}
+
+inline std::vector<row> afresh() {
+  error declined{errc::failed, "card declined"};
+  return {
+    accepted("golden_keyed"),
+    turn(2, {journal::state_loaded{}, charge(root(0), at(0))}),
+    turn(3, {failed(root(0), declined, at(1)), failed(declined, at(1))}),
+    turn(4, {journal::run_began{0xFFFFFFFF}}, 1),
+    turn(5, {journal::state_loaded{}, charge(root(0), at(1))}, 1),
+    turn(6, {got(root(0), charged, at(2)), over("1", at(2))}, 1),
   };
 }
 
@@ -307,10 +350,13 @@ inline std::map<std::string, std::vector<row>> expected_rows() {
     {"sequence", sequence()},
     {"race", race()},
     {"keyed", keyed()},
+    {"yield", yield()},
     {"unknown", unknown()},
+    {"resend", resend()},
     {"rollback", rollback()},
     {"generation", generation()},
     {"retry", retry()},
+    {"afresh", afresh()},
     {"signal", signal()},
     {"model", model()},
     {"locals", locals()},
