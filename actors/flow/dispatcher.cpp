@@ -237,7 +237,7 @@ void dispatcher::look_up(invoke_request r, std::uint64_t hash, waiter w,
   }
   auto key = std::pair{r.agent, r.idempotency_key};
   if (auto i = keys_.find(key); i != keys_.end()) {
-    attach(i->second, hash, w, c);
+    join(i->second, hash, w, c);
     return;
   }
   if (c && c->fresh) { // its address is new, so nobody can have used its key
@@ -261,7 +261,7 @@ void dispatcher::look_up(invoke_request r, std::uint64_t hash, waiter w,
         looking_.erase(key);
         if (incarnation == incarnation_ && found.what && !*found.what)
           accept(std::move(r), hash, std::move(w), std::move(c));
-        else if (incarnation == incarnation_ && found.what && attach((*found.what)->no, hash, w, c))
+        else if (incarnation == incarnation_ && found.what && join((*found.what)->no, hash, w, c))
           ;
         else if (incarnation == incarnation_ && found.what && (*found.what)->input_hash == hash)
           answer_from_journal(**found.what, std::move(w), std::move(c));
@@ -291,7 +291,7 @@ void dispatcher::look_up(invoke_request r, std::uint64_t hash, waiter w,
       });
 }
 
-bool dispatcher::attach(invocation_no no, std::uint64_t hash, waiter& w,
+bool dispatcher::join(invocation_no no, std::uint64_t hash, waiter& w,
                         const std::optional<child_requested>& c) {
   auto* s = find(no);
   if (s == nullptr)

@@ -130,8 +130,8 @@ private:
   void on_child_requested(child_requested& c);
   void look_up(invoke_request r, std::uint64_t hash, waiter w, std::optional<child_requested> c);
   void accept(invoke_request r, std::uint64_t hash, waiter w, std::optional<child_requested> c);
-  bool attach(invocation_no no, std::uint64_t hash, waiter& w,
-              const std::optional<child_requested>& c);
+  bool join(invocation_no no, std::uint64_t hash, waiter& w,
+            const std::optional<child_requested>& c);
   void answer_from_journal(const store::record& found, waiter w,
                            std::optional<child_requested> c);
   std::optional<error> refuse(const agent_state* a, bool child) const;

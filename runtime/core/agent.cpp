@@ -35,6 +35,16 @@ const agent_class* find_agent(std::string_view name) {
   return i == r.current.end() ? nullptr : i->second.get();
 }
 
+const agent_class* find_agent(std::string_view name, std::string_view version) {
+  const auto* newest = find_agent(name);
+  auto& r = classes();
+  std::unique_lock lock{r.mutex};
+  for (auto i = r.all.rbegin(); i != r.all.rend(); ++i)
+    if ((*i)->name == name && (*i)->version == version)
+      return i->get();
+  return newest;
+}
+
 std::vector<std::string> agent_names() {
   auto& r = classes();
   std::unique_lock lock{r.mutex};

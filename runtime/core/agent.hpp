@@ -162,8 +162,12 @@ struct agent_class {
 /// Thread-safe.
 void register_agent(agent_class c);
 
-/// The class, or null. The pointer stays good.
+/// The class as registered last, or null. The pointer stays good.
 const agent_class* find_agent(std::string_view name);
+
+/// The class in this version where it is loaded, else as registered last; null where no class has
+/// this name. An invocation keeps the version that it began with while that is there.
+const agent_class* find_agent(std::string_view name, std::string_view version);
 
 /// Names of all registered classes, sorted.
 std::vector<std::string> agent_names();

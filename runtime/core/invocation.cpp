@@ -93,6 +93,8 @@ void invocation::on_history(history& h) {
     return;
   }
   begun_ = true;
+  if (r.start().version != who_.cls->version)
+    who_.cls = find_agent(who_.cls->name, r.start().version);
   stale_status_ = fresh_ == false;
   run_ = r.run();
   generation_ = r.generation();
@@ -597,7 +599,8 @@ void invocation::pause(error why) {
 bool invocation::end_turn() {
   auto now = world_.env.clock.now();
   auto limit = who_.passivate_after;
-  bool quiet = live_ && !cancelled_ && ready_.empty() && gated_.empty() && all_passive();
+  bool quiet = live_ && !cancelled_ && flying_ == 0 && ready_.empty() && gated_.empty()
+               && all_passive();
   bool long_wait = quiet && limit.count() > 0 && next_wake() - now > limit;
   // A wait whose length is known is written down with the command that begins it; the actor goes
   // as soon as that is durable.
@@ -671,7 +674,8 @@ bool invocation::may_yield() const {
     return false;
   auto waits_for = [this](effect_kind k) {
     return std::count_if(pending_.begin(), pending_.end(), [k](const auto& p) {
-      return p.second->phase_ == phase::started && p.second->kind_ == k;
+      const auto& e = *p.second;
+      return e.kind_ == k && (e.phase_ == phase::started || e.phase_ == phase::idle);
     });
   };
   auto signals = static_cast<std::size_t>(waits_for(effect_kind::signal));

@@ -230,6 +230,7 @@ private:
   std::uint32_t generation_ = 0;
   std::uint32_t entries_ = 0;
   std::uint32_t received_ = 0;          ///< messages from the dispatcher
+  std::uint32_t flying_ = 0;            ///< calls without an answer, losers of races among them
   journal::address last_at_;
   journal::cancel_reason cancel_reason_{};
   bool begun_ = false;

@@ -379,6 +379,7 @@ void invocation::start_call(effect_base& e) {
   // The service keeps the deadline; this is for one that has gone without a word.
   auto patience = service->info.total_timeout + std::chrono::seconds{5};
   auto id = e.id_;
+  ++flying_;
   request(service->handle, patience, std::move(r))
     .then([this, id](call_reply& reply) { on_reply(id, reply); },
           [this, id](const caf::error& why) {
@@ -432,13 +433,14 @@ void invocation::start_again(effect_base& e) {
 }
 
 void invocation::on_reply(std::uint64_t id, call_reply& r) {
+  --flying_;
   auto* e = find(id);
   if (over_)
     return;
   if (e == nullptr || e->phase_ == phase::ready) {
     // A loser's answer: known to people, not to the coroutine.
     record_note("late_result", r.outcome ? *r.outcome : to_json(to_string(r.outcome.error())));
-    flush();
+    advance();
     return;
   }
   e->call_ = 0;
@@ -542,7 +544,7 @@ void invocation::match_signals() {
     if (e->kind_ != effect_kind::signal || e->phase_ == phase::ready)
       continue;
     auto s = std::find_if(signals_.begin(), signals_.end(),
-                          [&](const auto& w) { return w.name == e->name_; });
+                          [&name = e->name_](const auto& w) { return w.name == name; });
     if (s == signals_.end())
       continue;
     make_ready(*e, std::move(s->value), s->id);

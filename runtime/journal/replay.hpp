@@ -72,7 +72,7 @@ public:
 
   /// After a retry: the success that the run before had at this address for the same request.
   const completion* carried(const command& c) const;
-  bool carries() const noexcept { return !carried_.empty(); }
+  bool carries() const noexcept { return !carried_.empty() || !unsettled_.empty(); }
   /// After a retry: the effect there failed definitely, so it runs anew under a new key.
   bool renewed(const address& a) const { return renewed_.contains(a); }
   /// How the effect there was last sent again: key and time. Null where it was sent once.

@@ -32,7 +32,7 @@ void metrics_sink::write(const event& e) {
     auto endpoint = name_of(e.service);
     numbers_.llm_requests.with({endpoint, e.result}).add();
     tokens(e, endpoint);
-  } else if (e.name == "supervisor.restarted") {
+  } else if (e.name == "supervisor.restart") {
     numbers_.restarts.with({name_of(e.service)}).add();
   }
 }

@@ -9,7 +9,7 @@
 
 namespace troupe {
 
-/// `invocation.ended`, `tool.call`, `llm.call` and `supervisor.restarted`; drops the rest.
+/// `invocation.ended`, `tool.call`, `llm.call` and `supervisor.restart`; drops the rest.
 class metrics_sink final : public event_sink {
 public:
   /// @param numbers of a registry that outlives this

@@ -22,13 +22,14 @@ std::chrono::steady_clock::time_point last_step;
 class long_run final : public agent<int, int> {
   task<int> run(int n) override {
     const std::string data(100, 'x');
+    auto timed_step = [&data] {
+      auto now = std::chrono::steady_clock::now();
+      step_times->push_back(std::chrono::duration<double, std::micro>(now - last_step).count());
+      last_step = now;
+      return data;
+    };
     for (int i = 0; i < n; ++i) {
-      auto done = co_await troupe::run("step", effect_class::idempotent, [&data] {
-        auto now = std::chrono::steady_clock::now();
-        step_times->push_back(std::chrono::duration<double, std::micro>(now - last_step).count());
-        last_step = now;
-        return data;
-      });
+      auto done = co_await troupe::run("step", effect_class::idempotent, timed_step);
       if (!done)
         co_return std::move(done).error();
     }

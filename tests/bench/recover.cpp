@@ -27,16 +27,18 @@ int effects_fd = -1;
 
 class in_flight final : public agent<int, int> {
   task<int> run(int n) override {
-    auto first = co_await troupe::run("first", effect_class::idempotent, [n] { return n; });
+    auto number = [n] { return n; };
+    auto first = co_await troupe::run("first", effect_class::idempotent, number);
     if (!first)
       co_return std::move(first).error();
     auto rang = co_await sleep(4s);
     if (!rang)
       co_return std::move(rang).error();
-    auto second = co_await troupe::run("second", effect_class::idempotent, [n] {
+    auto write_line = [n] {
       auto line = fmt::format("{}\n", n);
       return static_cast<int>(::write(effects_fd, line.data(), line.size()));
-    });
+    };
+    auto second = co_await troupe::run("second", effect_class::idempotent, write_line);
     if (!second)
       co_return std::move(second).error();
     co_return n;

@@ -28,8 +28,9 @@ constexpr int steps_each = 10;
 class bench_steps final : public agent<int, int> {
   task<int> run(int n) override {
     const std::string data(100, 'x');
+    auto step = [&data] { return data; };
     for (int i = 0; i < n; ++i) {
-      auto done = co_await troupe::run("step", effect_class::idempotent, [&data] { return data; });
+      auto done = co_await troupe::run("step", effect_class::idempotent, step);
       if (!done)
         co_return std::move(done).error();
     }

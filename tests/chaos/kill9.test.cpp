@@ -48,12 +48,14 @@ public:
     std::size_t repeats = 0;       ///< requests whose key had come before
     std::size_t posts = 0;         ///< different refs
     std::size_t posts_twice = 0;   ///< of these: posted more than once
+    std::size_t lookups = 0;       ///< times that the board was asked whether it had a ref
   };
   counts take() const {
     std::lock_guard lock{mutex_};
     counts c;
     c.entries = entries_.size();
     c.repeats = repeats_;
+    c.lookups = lookups_;
     c.posts = posts_.size();
     for (const auto& [_, keys] : entries_)
       c.entries_twice += keys.size() > 1 ? 1 : 0;
@@ -83,6 +85,7 @@ private:
       json(200, "{\"value\":1000}");
     } else { // GET /board?ref=..
       auto ref = std::string{in.query().substr(4)};
+      ++lookups_;
       bool there = posts_.contains(ref);
       json(there ? 200 : 404, "{\"value\":1000}");
     }
@@ -111,6 +114,7 @@ private:
   std::map<std::pair<std::int64_t, std::int64_t>, std::set<std::string>> entries_;
   std::map<std::string, int> posts_;
   std::size_t repeats_ = 0;
+  std::size_t lookups_ = 0;
   std::deque<due_answer> late_;
   std::atomic<bool> stop_{false};
   std::thread answering_;
@@ -284,10 +288,10 @@ TEST_CASE("200 times kill -9: nothing acknowledged is lost, nothing happens twic
   };
   std::printf("%d kills in %.1f s, done %.1f s later (seed %u): %zu of %d parcels acknowledged, "
               "%zu right, %zu renamed; ledger: %zu entries, %zu twice, %zu repeats recognised by "
-              "their key; board: %zu posts, %zu twice; notes: %zu, %td twice\n",
+              "their key; board: %zu posts, %zu twice, %zu looked up; notes: %zu, %td twice\n",
               kills, seconds(begun, killed), seconds(killed, std::chrono::steady_clock::now()),
               seed(), crowd.acknowledged(), parcels, right, crowd.renamed(), c.entries,
-              c.entries_twice, c.repeats, c.posts, c.posts_twice, notes.size(), notes_twice);
+              c.entries_twice, c.repeats, c.posts, c.posts_twice, c.lookups, notes.size(), notes_twice);
 
   CHECK(crowd.acknowledged() == parcels);
   CHECK(crowd.renamed() == 0);

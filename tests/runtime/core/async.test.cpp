@@ -106,7 +106,8 @@ void play(ground& g, const caf::actor& peer, seen& out, asker::body b,
 
 async<int> next(asker* self, int n) {
   witness w;
-  auto r = co_await ask<reply>(self, self->peer, 3s, question{n});
+  auto q = question{n};
+  auto r = co_await ask<reply>(self, self->peer, 3s, q);
   co_return r ? r->n : -1;
 }
 
@@ -136,7 +137,8 @@ TEST_CASE("a million asks leave the stack flat", "[async]") {
   seen out;
   play(g, g.system.spawn(echo), out, [](asker* self, seen* s) -> async<void> {
     for (int i = 0; i < 1'000'000; ++i) {
-      auto r = co_await ask<reply>(self, self->peer, 3s, question{0});
+      auto q = question{0};
+      auto r = co_await ask<reply>(self, self->peer, 3s, q);
       s->sum += r ? r->n : 0;
     }
     s->ended = true;
@@ -199,7 +201,8 @@ TEST_CASE("an ask of an actor that is down fails at once", "[async]") {
   caf::anon_send_exit(gone, caf::exit_reason::kill);
   g.scheduler.run();
   play(g, gone, out, [](asker* self, seen* s) -> async<void> {
-    s->last = co_await ask<reply>(self, self->peer, 3s, question{1});
+    auto q = question{1};
+    s->last = co_await ask<reply>(self, self->peer, 3s, q);
     s->ended = true;
   });
   REQUIRE(out.ended);
@@ -214,7 +217,8 @@ TEST_CASE("an ask that nobody answers times out, with an unknown outcome", "[asy
   });
   play(g, silent, out,
        [](asker* self, seen* s) -> async<void> {
-         s->last = co_await ask<reply>(self, self->peer, 3s, question{1});
+         auto q = question{1};
+         s->last = co_await ask<reply>(self, self->peer, 3s, q);
          s->ended = true;
        },
        [&](const caf::actor&) {
