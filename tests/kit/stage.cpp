@@ -234,8 +234,14 @@ bool stage::run_until(const std::function<bool()>& done, std::chrono::millisecon
     }
     if (p.time.since() >= until)
       return false;
-    if (!p.scheduler.clock().trigger_timeout())
+    auto& clock = p.scheduler.clock();
+    if (clock.schedule().empty())
       return true;
+    auto left = until - p.time.since();
+    if (clock.schedule().begin()->first > clock.now() + left)
+      clock.advance_time(std::chrono::duration_cast<caf::actor_clock::duration_type>(left));
+    else
+      clock.trigger_timeout();
   }
   return false;
 }

@@ -65,7 +65,9 @@ public:
 
   /// Effects of one service with one key, and over all keys.
   std::uint32_t count(const std::string& service, const std::string& key) {
-    return effects[service][key];
+    auto& all = effects[service];
+    auto i = all.find(key);
+    return i == all.end() ? 0 : i->second;
   }
   std::uint32_t total(const std::string& service) {
     std::uint32_t n = 0;
