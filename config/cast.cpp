@@ -16,9 +16,9 @@
 
 #include <caf/actor_system.hpp>
 #include <caf/actor_system_config.hpp>
+#include <caf/event_based_actor.hpp>
 #include <caf/scoped_actor.hpp>
 #include <caf/send.hpp>
-#include <caf/event_based_actor.hpp>
 #include <fmt/format.h>
 
 namespace troupe::config {
@@ -56,12 +56,11 @@ std::vector<agent_options> agents_of(const topology& what) {
   return all;
 }
 
-result<std::unique_ptr<store::durable_store>> open_store(const store_options& o,
-                                                         random_source& chance,
-                                                         const time_source& clock) {
+result<std::unique_ptr<store::durable_store>>
+open_store(const store_options& o, random_source& chance, const time_source& clock) {
   if (o.kind == store_kind::memory)
-    return std::unique_ptr<store::durable_store>{std::make_unique<store::memory_store>(
-      std::make_shared<store::memory_disk>(), chance.next())};
+    return std::unique_ptr<store::durable_store>{
+      std::make_unique<store::memory_store>(std::make_shared<store::memory_disk>(), chance.next())};
   store::sqlite_options s;
   s.path = o.path;
   s.synchronous = o.synchronous;
@@ -89,7 +88,7 @@ struct cast::parts {
   std::shared_ptr<net::http_client> client;
   configured config;
   std::unique_ptr<caf::actor_system> system;
-  caf::actor timer, reader, dispatcher, root;
+  caf::actor journal, timer, reader, dispatcher, root;
   std::unique_ptr<rest_gateway> gateway;
   std::unique_ptr<net::http_server> server;
 
@@ -99,11 +98,12 @@ struct cast::parts {
                                 : std::vector<event_sink*>{&counting, o.events}),
       clock(o.clock == nullptr ? own_clock : *o.clock),
       chance(o.chance == nullptr ? own_chance : *o.chance), env{clock, chance, sinks, services},
-      on_fatal(o.on_fatal ? std::move(o.on_fatal) : [](const error&) {}),
-      store(std::move(o.store)), config(what.runtime) {}
+      on_fatal(o.on_fatal ? std::move(o.on_fatal) : [](const error&) {}), store(std::move(o.store)),
+      config(what.runtime) {}
 
   result<void> open();
   void start_log();
+  void watch(std::vector<caf::actor> all);
   result<void> start_actors();
   result<void> open_doors();
 };
@@ -127,7 +127,24 @@ void cast::parts::start_log() {
     numbers.journal_batch_rows.observe(static_cast<double>(c.units));
     numbers.journal_syncs.add();
   };
-  log->start(*system);
+  journal = log->start(*system);
+}
+
+// Without one of these nothing works any more, and none can be restarted alone: the process ends
+// with an error, and the next one goes on from the store.
+void cast::parts::watch(std::vector<caf::actor> all) {
+  system->spawn([all = std::move(all), fatal = on_fatal](caf::event_based_actor* self) {
+    for (const auto& a : all)
+      self->monitor(a);
+    auto left = all.size();
+    self->set_down_handler([self, fatal, left](caf::down_msg& down) mutable {
+      if (down.reason != caf::exit_reason::user_shutdown && down.reason)
+        fatal(error{errc::internal, "a core actor has died: " + caf::to_string(down.reason)});
+      if (--left == 0)
+        self->quit();
+    });
+    return caf::behavior{[](caf::unit_t) {}};
+  });
 }
 
 result<void> cast::parts::start_actors() {
@@ -150,6 +167,7 @@ result<void> cast::parts::start_actors() {
                          what.store.retention,
                          on_fatal};
   dispatcher = system->spawn<troupe::dispatcher>(std::move(setup));
+  watch({journal, timer, reader, dispatcher});
   return {};
 }
 
@@ -157,11 +175,11 @@ result<void> cast::parts::open_doors() {
   gateway = std::make_unique<rest_gateway>(
     *system, rest_setup{env, registry, std::string{store->tag()}, dispatcher, reader, timer,
                         what.gateway, agents_of(what)});
-  auto serving = net::http_server::start(
-    server_options(what.gateway),
-    [g = gateway.get()](net::http_server_request in, net::responder out) {
-      g->handle(std::move(in), std::move(out));
-    });
+  auto serving
+    = net::http_server::start(server_options(what.gateway),
+                              [g = gateway.get()](net::http_server_request in, net::responder out) {
+                                g->handle(std::move(in), std::move(out));
+                              });
   if (!serving)
     return std::move(serving).error();
   server = std::move(*serving);
@@ -178,8 +196,7 @@ result<std::unique_ptr<cast>> cast::start(topology what, cast_options options) {
   if (auto problems = load_code(what); !problems.empty())
     return error{errc::invalid_input, render(problems)};
   bool http = options.http && what.gateway.enabled;
-  auto made = std::unique_ptr<cast>{
-    new cast{std::make_unique<parts>(std::move(what), options)}};
+  auto made = std::unique_ptr<cast>{new cast{std::make_unique<parts>(std::move(what), options)}};
   auto& p = *made->parts_;
   // The store first: it is the one thing that another process may hold.
   for (auto step : {&parts::open, &parts::start_actors})
@@ -188,8 +205,16 @@ result<std::unique_ptr<cast>> cast::start(topology what, cast_options options) {
   if (http)
     if (auto done = p.open_doors(); !done)
       return std::move(done).error();
-  p.sinks.write({level::info, "troupe.ready", {}, {}, {}, "ok", 0, {},
-                 {{"topology", to_json(p.what.runtime.name)}, {"listen", to_json(made->address())}}});
+  p.sinks.write(
+    {level::info,
+     "troupe.ready",
+     {},
+     {},
+     {},
+     "ok",
+     0,
+     {},
+     {{"topology", to_json(p.what.runtime.name)}, {"listen", to_json(made->address())}}});
   return made;
 }
 
@@ -207,8 +232,8 @@ std::uint64_t cast::drain(std::chrono::milliseconds within) {
     p.gateway->end_streams();
   if (p.server)
     p.server->drain(close_within);
-  p.sinks.write({level::info, "troupe.drained", {}, {}, {}, "ok", 0, {},
-                 {{"left", std::to_string(left)}}});
+  p.sinks.write(
+    {level::info, "troupe.drained", {}, {}, {}, "ok", 0, {}, {{"left", std::to_string(left)}}});
   return left;
 }
 
@@ -225,6 +250,7 @@ void cast::stop() {
     *who = nullptr;
   }
   p.services.clear();
+  p.journal = nullptr;
   if (p.log)
     p.log->stop();
   p.system->await_all_actors_done();
@@ -236,11 +262,11 @@ void cast::stop() {
 }
 
 void cast::when_idle(std::function<void(std::uint64_t)> done) {
-  parts_->system->spawn([to = parts_->dispatcher, done = std::move(done)](
-                          caf::event_based_actor* self) {
-    self->request(to, forever, idle_request{})
-      .then([done](const idle& i) { done(i.stuck); }, [](const caf::error&) {});
-  });
+  parts_->system->spawn(
+    [to = parts_->dispatcher, done = std::move(done)](caf::event_based_actor* self) {
+      self->request(to, forever, idle_request{})
+        .then([done](const idle& i) { done(i.stuck); }, [](const caf::error&) {});
+    });
 }
 
 const caf::actor& cast::dispatcher() const noexcept {

@@ -51,7 +51,8 @@ struct cast_options {
 class cast {
 public:
   /// Loads the code, opens the store, starts everything.
-  /// @returns `invalid_input` with all diagnostics, rendered, where code is missing; what the store,
+  /// @returns `invalid_input` with all diagnostics, rendered, where code is missing; what the
+  /// store,
   ///          a tool, a model or the HTTP server says where it cannot start
   static result<std::unique_ptr<cast>> start(topology what, cast_options options = {});
 

@@ -74,8 +74,8 @@ private:
   result<child_spec> model(const std::string& name) const {
     auto options = setup_.what.models.at(name);
     options.name = name;
-    auto backend = make_model_backend(setup_.system, setup_.env, setup_.timer, options,
-                                      setup_.transport);
+    auto backend
+      = make_model_backend(setup_.system, setup_.env, setup_.timer, options, setup_.transport);
     if (!backend)
       return std::move(backend).error();
     child_spec spec;
@@ -94,9 +94,9 @@ private:
     if (!made)
       return std::move(made).error();
     child_spec spec;
-    spec.start = [&system = setup_.system,
-                  setup = std::make_shared<supervisor_setup>(std::move(*made))](
-                   const child_start&) { return spawn_supervisor(system, *setup); };
+    spec.start
+      = [&system = setup_.system, setup = std::make_shared<supervisor_setup>(std::move(*made))](
+          const child_start&) { return spawn_supervisor(system, *setup); };
     return spec;
   }
 

@@ -27,25 +27,25 @@ std::vector<diagnostic> load_code(const topology& what) {
   std::vector<diagnostic> problems;
   for (std::size_t i = 0; i < what.runtime.plugins.size(); ++i)
     if (auto loaded = load_plugin(what.runtime.plugins[i]); !loaded)
-      problems.push_back(what.problem(fmt::format("troupe.plugins[{}]", i),
-                                      loaded.error().message));
+      problems.push_back(
+        what.problem(fmt::format("troupe.plugins[{}]", i), loaded.error().message));
   if (!problems.empty()) // what they would have registered is missing anyway
     return problems;
   for (const auto& [name, agent] : what.agents) {
     const auto& wanted = agent.class_name.empty() ? name : agent.class_name;
     if (find_agent(wanted) == nullptr)
-      problems.push_back(what.problem(
-        fmt::format("agents.{}.class", name), fmt::format("there is no agent class '{}'", wanted),
-        remedy(what, wanted, agent_names(), "TROUPE_AGENT")));
+      problems.push_back(what.problem(fmt::format("agents.{}.class", name),
+                                      fmt::format("there is no agent class '{}'", wanted),
+                                      remedy(what, wanted, agent_names(), "TROUPE_AGENT")));
   }
   for (const auto& [name, tool] : what.tools) {
     if (tool.kind != tool_kind::function)
       continue;
     const auto& wanted = tool.function.class_name.empty() ? name : tool.function.class_name;
     if (!find_function(wanted))
-      problems.push_back(what.problem(
-        fmt::format("tools.{}.class", name), fmt::format("there is no function '{}'", wanted),
-        remedy(what, wanted, function_names(), "TROUPE_TOOL")));
+      problems.push_back(what.problem(fmt::format("tools.{}.class", name),
+                                      fmt::format("there is no function '{}'", wanted),
+                                      remedy(what, wanted, function_names(), "TROUPE_TOOL")));
   }
   return problems;
 }

@@ -178,7 +178,9 @@ fields<tool> common_tool_fields() {
     entry<text_codec, &tool::reconcile, &reconcile_options::method>("reconcile.method",
                                                                     "of that request"),
     entry<text_codec, &tool::reconcile, &reconcile_options::result>(
-      "reconcile.result", "JSON pointer to the result; nothing or null there is not done"),
+      "reconcile.result",
+      "JSON pointer to the result; null or nothing there, in a list or object that is there: "
+      "not done"),
   };
   all.insert(all.end(), rest.begin(), rest.end());
   return all;
@@ -224,7 +226,7 @@ const fields<topology>& troupe_fields() {
     entry<choice_codec<level>, &topology::runtime, &runtime::log>("log",
                                                                   "events below it are dropped"),
     entry<count_codec, &topology::runtime, &runtime::threads>("threads",
-                                                              "of the scheduler; 0: one a core"),
+                                                              "of the scheduler; 0: cores + 1"),
     entry<path_codec, &topology::store, &store_of::path>("store", "short for `[store] path`",
                                                          "store.path"),
     entry<listen_codec, &topology::gateway>("listen", "short for `[gateway] listen`",
@@ -299,7 +301,6 @@ const fields<agent_options>& agent_fields() {
                                       "others may run under the key while one waits for a signal"),
     entry<duration_codec, &agent::deadline>("deadline",
                                             "from acceptance to completion; `\"0\"`: none"),
-    entry<duration_codec, &agent::retention>("retention", "`\"0\"`: that of the store"),
     entry<texts_codec, &agent::tools>("tools", "what it uses: must exist"),
     entry<texts_codec, &agent::models>("models", "likewise"),
     entry<texts_codec, &agent::agents>("agents", "likewise"),

@@ -30,7 +30,7 @@ struct runtime_options {
   std::vector<std::string> include;           ///< the files that were read with this one
   std::vector<std::filesystem::path> plugins; ///< loaded in this order
   level log = level::info;                    ///< events below it are dropped
-  std::uint32_t threads = 0;                  ///< of the scheduler; 0: one a core
+  std::uint32_t threads = 0;                  ///< of the scheduler; 0: see scheduler_options
 };
 
 /// Where a key stands, and its line for people.

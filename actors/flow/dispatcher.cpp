@@ -81,6 +81,10 @@ caf::behavior dispatcher::make_behavior() {
     [this](const invocation_died& d) { on_died(d); },
     [this](const invocation_stopped& s) { on_stopped(s); },
     [this](const passivate_me& p) { on_passivate(p); },
+    [this](const signal_consumed& c) {
+      if (auto* s = find(c.no); s != nullptr && s->signals > 0)
+        --s->signals;
+    },
     [this](const journal_grew& g) {
       if (auto* s = find(g.no))
         progress(*s);
@@ -122,16 +126,25 @@ template <class Message>
 void dispatcher::when_recovered(Message& m,
                                 void (dispatcher::*then)(Message&, caf::response_promise)) {
   auto promise = make_response_promise();
-  if (!recovering_)
+  auto refuse_with = [promise](error why) mutable {
+    if constexpr (std::is_same_v<Message, await_invocation>)
+      promise.deliver(invocation_reply{{}, store::status::failed, false, std::move(why)});
+    else
+      promise.deliver(command_reply{std::move(why)});
+  };
+  // Not kept for later: whoever is told "failed" must not see it happen afterwards.
+  if (setup_.log.failed())
+    refuse_with(error{errc::store_failed, setup_.log.why().message});
+  else if (!recovering_)
     (this->*then)(m, std::move(promise));
+  else if (stashed_.size() >= stash_max)
+    refuse_with(error{errc::overloaded, "the process is recovering"});
   else
-    stashed_.push_back([this, m = std::move(m), promise, then](const error* why) mutable {
+    stashed_.push_back([=, this, m = std::move(m)](const error* why) mutable {
       if (why == nullptr)
         (this->*then)(m, promise);
-      else if constexpr (std::is_same_v<Message, await_invocation>)
-        promise.deliver(invocation_reply{{}, store::status::failed, false, *why});
       else
-        promise.deliver(command_reply{*why});
+        refuse_with(*why);
     });
 }
 
@@ -148,9 +161,15 @@ void dispatcher::on_invoke(invoke_request& r) {
   w.wait = r.wait;
   if (!w.observer)
     w.promise = make_response_promise();
+  invite(r, std::move(w));
+}
+
+void dispatcher::invite(invoke_request& r, waiter w) {
   auto i = agents_.find(r.agent);
   auto* agent = i == agents_.end() ? nullptr : &i->second;
-  if (auto why = refuse(agent, false)) {
+  // Whoever asks for one that is open already brings no new work.
+  bool known = !r.idempotency_key.empty() && keys_.contains({r.agent, r.idempotency_key});
+  if (auto why = refuse(agent, known)) {
     if (!agent)
       why->message = fmt::format("no agent \"{}\" in this topology", r.agent);
     refuse_waiter(w, std::move(*why));
@@ -159,7 +178,7 @@ void dispatcher::on_invoke(invoke_request& r) {
   if (recovering_) {
     stashed_.push_back([this, r = std::move(r), w](const error* why) mutable {
       if (why == nullptr)
-        look_up(std::move(r), 0, std::move(w), {});
+        invite(r, std::move(w));
       else
         refuse_waiter(w, *why);
     });
@@ -185,12 +204,13 @@ void dispatcher::on_child_requested(child_requested& c) {
   look_up(std::move(r), 0, {}, std::move(c));
 }
 
-std::optional<error> dispatcher::refuse(const agent_state* a, bool child) const {
+// Children and repeats are no new work: what was accepted gets to its end.
+std::optional<error> dispatcher::refuse(const agent_state* a, bool accepted) const {
   if (a == nullptr)
     return error{errc::not_found};
   if (setup_.log.failed())
     return error{errc::store_failed, setup_.log.why().message};
-  if (child) // its parent was accepted: it gets to its end
+  if (accepted)
     return std::nullopt;
   if (draining_)
     return error{errc::shutting_down, "the process drains"};
@@ -259,7 +279,10 @@ void dispatcher::look_up(invoke_request r, std::uint64_t hash, waiter w,
     .then(
       [=, this](found_record& found) mutable {
         looking_.erase(key);
-        if (incarnation == incarnation_ && found.what && !*found.what)
+        auto full = c ? std::nullopt : refuse(&agents_.find(r.agent)->second, false);
+        if (incarnation == incarnation_ && found.what && !*found.what && full)
+          refuse_waiter(w, std::move(*full));
+        else if (incarnation == incarnation_ && found.what && !*found.what)
           accept(std::move(r), hash, std::move(w), std::move(c));
         else if (incarnation == incarnation_ && found.what && join((*found.what)->no, hash, w, c))
           ;
@@ -669,6 +692,7 @@ void dispatcher::on_ended(invocation_ended& e) {
   tell_parent(*s, e.how.value);
   more(*s).ending = std::move(e.how);
   s->ended_at = e.at == 0 ? 1 : e.at;
+  ++ending_;
   if (setup_.log.durable_lsn() >= s->ended_at)
     close(*s);
 }
@@ -694,10 +718,18 @@ void dispatcher::next_in_line(agent_state& a) {
 }
 
 void dispatcher::close(slot& s) {
+  --ending_;
   tell_accepted(s);
   if (s.more && s.more->ending) {
     auto& how = *s.more->ending;
     auto id = id_of(s.no);
+    // Here and not where it ended: an end that is rolled back has not happened.
+    event line;
+    line.name = "invocation.ended";
+    line.invocation = id;
+    line.agent = s.agent->options.name;
+    line.result = how.value ? to_string(how.state) : to_string(how.value.error().code);
+    setup_.env.events.write(line);
     for (auto& w : s.more->waiters) {
       if (w.observer)
         w.observer->on_ended(id, how);
@@ -896,7 +928,7 @@ void dispatcher::check_idle() {
   std::uint64_t live = 0;
   for (auto& [_, a] : agents_)
     live += a.live;
-  if (live == 0)
+  if (live == 0 && ending_ == 0) // ends that are not durable yet would be told to nobody
     for (auto& p : std::exchange(drain_waiters_, {}))
       p.deliver(drained{0});
   if (live != 0 || idle_waiters_.empty())

@@ -127,6 +127,7 @@ private:
 
   // -- accepting, in dispatcher.cpp --
   void on_invoke(invoke_request& r);
+  void invite(invoke_request& r, waiter w);
   void on_child_requested(child_requested& c);
   void look_up(invoke_request r, std::uint64_t hash, waiter w, std::optional<child_requested> c);
   void accept(invoke_request r, std::uint64_t hash, waiter w, std::optional<child_requested> c);
@@ -134,7 +135,7 @@ private:
             const std::optional<child_requested>& c);
   void answer_from_journal(const store::record& found, waiter w,
                            std::optional<child_requested> c);
-  std::optional<error> refuse(const agent_state* a, bool child) const;
+  std::optional<error> refuse(const agent_state* a, bool accepted) const;
   std::chrono::milliseconds retry_after(const agent_state& a) const;
   result<std::string> key_of(const agent_state& a, std::string_view input) const;
   bool holds_own_key(const child_requested& c, const std::string& key) const;
@@ -230,6 +231,7 @@ private:
   invocation_no last_no_ = 0;
   std::uint64_t incarnation_ = 0;
   std::uint64_t ended_count_ = 0;
+  std::uint64_t ending_ = 0; ///< ended, and not durably so yet
   steady_time counting_since_{};
   bool recovering_ = true;
   bool draining_ = false;

@@ -171,6 +171,7 @@ void dispatcher::cancel(slot& s, journal::cancel_reason why, caf::response_promi
     tell_parent(s, how.value);
     more(s).ending = std::move(how);
     s.ended_at = at;
+    ++ending_;
   } else if (s.actor) {
     tell(s, cancel_arrived{why});
   } else {
@@ -293,7 +294,8 @@ void dispatcher::retry(invocation_no no, const store::record& record, history& h
   u.invocation = no;
   auto state = kept == journal::afresh ? store::status::queued : store::status::running;
   u.changed = store::change{state, never, setup_.env.clock.now(), past.run() + 1,
-                            past.generation()};
+                            past.generation(), true};
+  s->deadline = never;
   journal::row_writer row;
   row.add(journal::entry{journal::run_began{kept}});
   u.row = row.take(no, past.run() + 1, past.generation());
@@ -336,6 +338,11 @@ void dispatcher::resolve(slot& s, resolve_request& r, history& h, caf::response_
   const auto* open = past.undecided();
   if (open == nullptr) {
     promise.deliver(refused(errc::conflict, "it is not parked: there is nothing to resolve"));
+    return;
+  }
+  if (r.at && *r.at != open->at) {
+    promise.deliver(refused(errc::conflict, fmt::format("{} is not what is settled now, that is {}",
+                                                        to_string(*r.at), to_string(open->at))));
     return;
   }
   journal::resolved what;

@@ -80,6 +80,8 @@ struct resolve_request {
   std::string id;
   journal::verdict decision = journal::verdict::done;
   std::string value = "null"; ///< where `done`
+  /// Which one is meant; refused where another is settled first. Nothing: that one.
+  std::optional<journal::address> at{};
 };
 
 struct command_reply {

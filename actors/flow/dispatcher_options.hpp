@@ -28,8 +28,6 @@ struct agent_options {
   bool yields = false;
   /// From acceptance to completion, queueing included; 0: none.
   std::chrono::milliseconds deadline{0};
-  /// Finished invocations are purged after this time; 0: the store's `retention`.
-  std::chrono::milliseconds retention{0};
   /// What it says it uses: checked to exist when the topology is read. Empty: not checked.
   std::vector<std::string> tools;
   std::vector<std::string> models;

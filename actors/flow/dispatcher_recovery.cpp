@@ -35,6 +35,8 @@ void dispatcher::recover() {
   incarnation_ = setup_.log.incarnation();
   last_no_ = std::max(last_no_, setup_.log.store().last_invocation());
   counting_since_ = setup_.env.clock.steady();
+  for (const auto& [id, what] : unsettled_)
+    send(setup_.timer, arm_timer{caf::actor_cast<caf::actor>(this), id, setup_.env.clock.now()});
   load_page(0);
 }
 
@@ -99,12 +101,12 @@ void dispatcher::adopt(store::open_entry& e) {
   // What was due while the process was down is taken up at `recovery_rate` as well.
   bool yielded = s.state == store::status::suspended && s.agent->options.yields && !s.key.empty();
   bool due = s.wake_at <= setup_.env.clock.now() || yielded;
-  bool asleep = s.state == store::status::parked || s.state == store::status::quarantined
-                || (s.state == store::status::suspended && !due);
+  bool waits = s.state == store::status::suspended || s.state == store::status::parked;
+  bool asleep = s.state == store::status::quarantined || (waits && !due);
   s.keyless = yielded;
   if (!s.key.empty() && !yielded) // the one that has begun has the key
     stand_in_line(s, s.state != store::status::queued);
-  if (s.state == store::status::suspended && s.wake_at != never && asleep)
+  if (waits && s.wake_at != never && asleep)
     send(setup_.timer, arm_timer{me, s.no, s.wake_at});
   if (!asleep)
     to_take_up_.push_back(s.no);
@@ -140,6 +142,7 @@ void dispatcher::on_log_failed(const error& why) {
   slots_.clear();
   keys_.clear();
   to_take_up_.clear();
+  ending_ = 0;
   begin_after_.clear();
   for (auto& [_, a] : agents_) {
     a.open = a.live = a.in_lines = 0;

@@ -31,8 +31,8 @@ struct events_of {
     if (e.kind != journal::effect_kind::emit)
       return;
     auto path = e.at.path.empty() ? std::string_view{"-"} : std::string_view{e.at.path};
-    stream_event out{fmt::format("{}/{}/{}/{}", row.run, row.generation, path, e.at.seq), "emit",
-                     {}};
+    stream_event out{
+      fmt::format("{}/{}/{}/{}", row.run, row.generation, path, e.at.seq), "emit", {}};
     append_payload(out.data, e.value);
     all.push_back(std::move(out));
   }
@@ -49,9 +49,8 @@ struct events_of {
     stream_event out{place_id(), "ended", {}};
     {
       json_object_out o{out.data};
-      bool cancelled = !e.ok
-                       && (e.failure.code == errc::cancelled
-                           || e.failure.code == errc::deadline_exceeded);
+      bool cancelled
+        = !e.ok && (e.failure.code == errc::cancelled || e.failure.code == errc::deadline_exceeded);
       o.text("status", e.ok ? "completed" : cancelled ? "cancelled" : "failed");
       if (e.ok)
         append_payload(o.field("result"), e.value);

@@ -15,12 +15,12 @@ bool is_json(std::string_view text) {
 
 std::string_view to_string(journal::verdict v) {
   switch (v) {
-    case journal::verdict::done:
-      return "done";
-    case journal::verdict::not_done:
-      return "not_done";
-    case journal::verdict::abort:
-      break;
+  case journal::verdict::done:
+    return "done";
+  case journal::verdict::not_done:
+    return "not_done";
+  case journal::verdict::abort:
+    break;
   }
   return "abort";
 }

@@ -65,12 +65,18 @@ void refuse_token(const rest_world& world, answer_slot& out) {
     net::problem_json(status, errc::none, "send the topology's token: Authorization: Bearer .."));
 }
 
+void refuse_page(const rest_world& world, answer_slot& out) {
+  out.problem(world, 403,
+              error{errc::none, "Host or Origin is another machine's: a web page must not reach a "
+                                "troupe that no token guards; set [gateway] token"});
+}
+
 } // namespace
 
 rest_gateway::rest_gateway(caf::actor_system& system, rest_setup setup)
   : world_(new rest_world{setup.env, std::move(setup.store_tag), std::move(setup.dispatcher),
-                          std::move(setup.reader), std::move(setup.timer),
-                          std::move(setup.options), std::move(setup.agents), setup.registry,
+                          std::move(setup.reader), std::move(setup.timer), std::move(setup.options),
+                          std::move(setup.agents), setup.registry,
                           troupe_metrics{setup.registry}}) {
   world_->helper = system.spawn<rest_helper>(world_);
 }
@@ -90,6 +96,8 @@ void rest_gateway::handle(net::http_server_request in, net::responder raw) {
   bool open = at.which == route::healthz || at.which == route::readyz;
   if (!open && !allowed(in))
     refuse_token(*world_, out);
+  else if (!open && from_elsewhere(in))
+    refuse_page(*world_, out);
   else if (at.which == route::unknown)
     out.problem(*world_, error{errc::not_found, "no such resource"});
   else if (in.method != method_of(at.which) && !head)
@@ -101,9 +109,8 @@ void rest_gateway::handle(net::http_server_request in, net::responder raw) {
   else if (at.which == route::agents)
     out.json(*world_, 200, agents_json(world_->agents));
   else
-    caf::anon_send(world_->helper,
-                   rest_call{std::make_shared<exchange>(
-                     exchange{std::move(at), std::move(in), std::move(out)})});
+    caf::anon_send(world_->helper, rest_call{std::make_shared<exchange>(
+                                     exchange{std::move(at), std::move(in), std::move(out)})});
 }
 
 bool rest_gateway::allowed(const net::http_server_request& in) const {
@@ -117,15 +124,33 @@ bool rest_gateway::allowed(const net::http_server_request& in) const {
          && equal_in_constant_time(said.substr(scheme.size()), token.reveal());
 }
 
+/// Without a token only this machine comes in, but its browser shows pages of others: one may send
+/// a POST here (Origin), or have its own name mean 127.0.0.1 and read the answers too (Host).
+bool rest_gateway::from_elsewhere(const net::http_server_request& in) const {
+  if (!world_->options.token.empty())
+    return false;
+  for (const auto& [name, value] : in.headers)
+    if ((net::equal_ignoring_case(name, "host") || net::equal_ignoring_case(name, "origin"))
+        && !is_here(value))
+      return true;
+  return false;
+}
+
+bool rest_gateway::is_here(std::string_view authority) const {
+  auto host = host_of(authority);
+  return is_loopback(host) || net::equal_ignoring_case(host, "localhost")
+         || net::equal_ignoring_case(host, host_of(world_->options.host));
+}
+
 void rest_gateway::invoke(target at, net::http_server_request in, answer_slot out) {
   invoke_request r;
   r.agent = std::move(at.subject);
   r.idempotency_key = in.headers.value_or("idempotency-key", {});
   if (r.idempotency_key.size() > key_size_max) {
-    out.problem(*world_, error{errc::invalid_input, fmt::format("Idempotency-Key: {} characters, "
-                                                                "at most {} are kept",
-                                                                r.idempotency_key.size(),
-                                                                key_size_max)});
+    out.problem(*world_,
+                error{errc::invalid_input, fmt::format("Idempotency-Key: {} characters, "
+                                                       "at most {} are kept",
+                                                       r.idempotency_key.size(), key_size_max)});
     return;
   }
   if (in.headers.contains("idempotency-key") && r.idempotency_key.empty()) {

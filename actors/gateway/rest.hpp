@@ -20,6 +20,7 @@
 
 #include <memory>
 #include <string>
+#include <string_view>
 #include <vector>
 
 namespace troupe {
@@ -57,6 +58,8 @@ public:
 
 private:
   bool allowed(const net::http_server_request& in) const;
+  bool is_here(std::string_view authority) const;
+  bool from_elsewhere(const net::http_server_request& in) const;
   void invoke(gateway::target at, net::http_server_request in, gateway::answer_slot out);
 
   std::shared_ptr<gateway::rest_world> world_;

@@ -81,8 +81,8 @@ async<void> rest_helper::follow(exchange_ptr x) {
   auto number = ++last_follower_;
   auto me = caf::actor_cast<caf::actor>(this);
   x->out.count(*world_, 200);
-  x->out.raw().start_stream(net::http_headers{{"Content-Type", "text/event-stream"},
-                                              {"Cache-Control", "no-store"}});
+  x->out.raw().start_stream(
+    net::http_headers{{"Content-Type", "text/event-stream"}, {"Cache-Control", "no-store"}});
   x->out.raw().on_close([me, number] { caf::anon_send(me, follower_gone{number}); });
   follower f;
   f.id = x->at.subject;
@@ -128,8 +128,8 @@ async<void> rest_helper::pump(std::uint64_t id) {
     drop(id);
     co_return;
   }
-  auto took = std::chrono::duration_cast<std::chrono::milliseconds>(world_->env.clock.steady()
-                                                                    - began);
+  auto took
+    = std::chrono::duration_cast<std::chrono::milliseconds>(world_->env.clock.steady() - began);
   arm(rest_timer(id), std::max(rest_min, took * rest_factor));
 }
 

@@ -19,6 +19,21 @@ constexpr std::chrono::milliseconds question_timeout{30'000};
 /// Requests in the making here; above it 429. People and dashboards, not a flood.
 constexpr std::size_t requests_max = 1'024;
 
+/// `-/4`, `3.0/1`
+std::optional<troupe::journal::address> parse_address(std::string_view text) {
+  auto slash = text.rfind('/');
+  if (slash == std::string_view::npos || slash == 0)
+    return std::nullopt;
+  troupe::journal::address at;
+  if (auto path = text.substr(0, slash); path != "-")
+    at.path = path;
+  const auto* last = text.data() + text.size();
+  auto [end, failed] = std::from_chars(text.data() + slash + 1, last, at.seq);
+  if (failed != std::errc{} || end != last)
+    return std::nullopt;
+  return at;
+}
+
 } // namespace
 
 rest_helper::rest_helper(caf::actor_config& cfg, std::shared_ptr<rest_world> world)
@@ -79,8 +94,8 @@ async<void> rest_helper::list(exchange_ptr x) {
   }
   auto limit = which->limit;
   auto question = list_records{std::move(*which)};
-  auto got = co_await ask<listed_records>(this, world_->reader, question_timeout,
-                                          std::move(question));
+  auto got
+    = co_await ask<listed_records>(this, world_->reader, question_timeout, std::move(question));
   if (!got || !got->what) {
     x->out.problem(*world_, got ? got->what.error() : got.error());
     co_return;
@@ -155,6 +170,7 @@ async<void> rest_helper::metrics(exchange_ptr x) {
       world_->numbers.queue_depth.with({a.agent}).set(static_cast<double>(a.waiting));
     }
     // The dispatcher counts them; only this actor writes the series, so it can tell what is new.
+    world_->numbers.invocations_stuck.set(static_cast<double>(got->stuck));
     auto replayed = world_->numbers.replayed_steps;
     replayed.add(static_cast<double>(got->replayed_steps) - replayed.value());
   }
@@ -168,8 +184,8 @@ async<result<store::record>> rest_helper::find(std::string id) {
       error{errc::not_found, fmt::format("no invocation \"{}\" in this store", id)}};
   find_record question;
   question.no = *no;
-  auto got = co_await ask<found_record>(this, world_->reader, question_timeout,
-                                        std::move(question));
+  auto got
+    = co_await ask<found_record>(this, world_->reader, question_timeout, std::move(question));
   if (!got)
     co_return result<store::record>{got.error()};
   if (!got->what)
@@ -182,7 +198,7 @@ async<result<store::record>> rest_helper::find(std::string id) {
 
 async<void> rest_helper::command(exchange_ptr x) {
   auto done = co_await carry_out(x);
-  auto failed = !done ? std::optional{done.error()}
+  auto failed = !done         ? std::optional{done.error()}
                 : !done->done ? std::optional{done->done.error()}
                               : std::nullopt;
   if (!failed) {
@@ -233,6 +249,7 @@ result<resolve_request> rest_helper::read_resolve(const exchange& x) const {
     std::optional<std::string> done;
     bool not_done = false;
     bool abort = false;
+    std::optional<std::string> at;
   } said;
   json_reader in{x.in.body};
   auto each = [](json_reader& from, std::string_view key, void* into) {
@@ -243,7 +260,9 @@ result<resolve_request> rest_helper::read_resolve(const exchange& x) const {
       return from.boolean(d.not_done);
     if (key == "abort")
       return from.boolean(d.abort);
-    return from.fail("expected one of done, not_done, abort");
+    if (key == "at")
+      return from.string(d.at.emplace());
+    return from.fail("expected one of done, not_done, abort, at");
   };
   bool read = in.object(each, &said) && in.end();
   if (!read)
@@ -253,7 +272,9 @@ result<resolve_request> rest_helper::read_resolve(const exchange& x) const {
                  R"(expected {"done": RESULT}, {"not_done": true} or {"abort": true})"};
   resolve_request r;
   r.id = x.at.subject;
-  r.decision = said.done      ? troupe::journal::verdict::done
+  if (said.at && !(r.at = parse_address(*said.at)))
+    return error{errc::invalid_input, "at: expected an address like 3.0/1, as `parked` has it"};
+  r.decision = said.done       ? troupe::journal::verdict::done
                : said.not_done ? troupe::journal::verdict::not_done
                                : troupe::journal::verdict::abort;
   if (said.done)

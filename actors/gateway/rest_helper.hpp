@@ -61,12 +61,12 @@ private:
 
   /// One open stream.
   struct follower {
-    std::string id;        ///< of the invocation
+    std::string id; ///< of the invocation
     invocation_no no = 0;
     answer_slot out;
     std::shared_ptr<progress_observer> observer;
-    std::string last_id;   ///< of the last event that was sent
-    bool once = false;     ///< only what is there now
+    std::string last_id; ///< of the last event that was sent
+    bool once = false;   ///< only what is there now
     bool loading = false;
     bool dirty = false;
     bool over = false;

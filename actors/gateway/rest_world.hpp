@@ -73,8 +73,7 @@ public:
   answer_slot(net::responder out, route which, steady_time began)
     : out_(std::move(out)), which_(which), began_(began) {}
 
-  void json(const rest_world& world, int status, std::string body,
-            net::http_headers more = {});
+  void json(const rest_world& world, int status, std::string body, net::http_headers more = {});
   void problem(const rest_world& world, const error& why);
   /// Where the status that belongs to the code is not the right one here.
   void problem(const rest_world& world, int status, const error& why);

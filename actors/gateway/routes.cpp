@@ -120,21 +120,21 @@ std::optional<std::chrono::minutes> take_offset(std::string_view text) {
 
 std::string_view to_string(route r) noexcept {
   static constexpr std::array<std::string_view, routes_count> names{
-    "unknown", "invoke", "agents", "list",  "show",    "journal", "events",
+    "unknown", "invoke", "agents", "list",    "show",    "journal", "events",
     "signal",  "cancel", "retry",  "resolve", "healthz", "readyz",  "metrics"};
   return names[static_cast<std::size_t>(r)];
 }
 
 std::string_view method_of(route r) noexcept {
   switch (r) {
-    case route::invoke:
-    case route::signal:
-    case route::cancel:
-    case route::retry:
-    case route::resolve:
-      return "POST";
-    default:
-      return "GET";
+  case route::invoke:
+  case route::signal:
+  case route::cancel:
+  case route::retry:
+  case route::resolve:
+    return "POST";
+  default:
+    return "GET";
   }
 }
 
@@ -227,6 +227,14 @@ std::optional<utc_time> parse_time(std::string_view text) {
                   - *offset};
 }
 
+std::string_view host_of(std::string_view authority) noexcept {
+  if (auto scheme = authority.find("://"); scheme != std::string_view::npos)
+    authority.remove_prefix(scheme + 3);
+  if (authority.starts_with('['))
+    return authority.substr(0, authority.find(']') + 1);
+  return authority.substr(0, authority.find(':'));
+}
+
 preference parse_prefer(std::string_view header) {
   preference out;
   while (!header.empty()) {
@@ -254,8 +262,8 @@ bool equal_in_constant_time(std::string_view a, std::string_view b) noexcept {
     return false;
   unsigned char differ = 0;
   for (std::size_t i = 0; i < a.size(); ++i)
-    differ = static_cast<unsigned char>(differ | (static_cast<unsigned char>(a[i])
-                                                  ^ static_cast<unsigned char>(b[i])));
+    differ = static_cast<unsigned char>(
+      differ | (static_cast<unsigned char>(a[i]) ^ static_cast<unsigned char>(b[i])));
   return differ == 0;
 }
 

@@ -2,6 +2,7 @@
 
 #include "actors/gateway/journal_json.hpp"
 #include "actors/gateway/json_out.hpp"
+#include "runtime/journal/replay.hpp"
 
 #include <fmt/format.h>
 
@@ -34,7 +35,8 @@ void append_record(json_object_out& o, std::string_view tag, const store::record
 struct story {
   const journal::started* begun = nullptr;
   const journal::ended* end = nullptr;
-  const journal::parked* parked = nullptr;
+  const journal::parked* parked = nullptr; ///< what `resolve` would settle
+  bool has_parked = false;                 ///< one was, at some time
   const journal::note* paused = nullptr;
   std::vector<const journal::died*> deaths;
   std::map<address, const journal::command*> open;
@@ -65,11 +67,10 @@ private:
     open.clear();
     deaths.clear();
     end = nullptr;
-    parked = nullptr;
     paused = nullptr;
   }
-  void take(const journal::parked& e) { parked = &e; }
-  void take(const journal::resolved&) { parked = nullptr; }
+  void take(const journal::parked&) { has_parked = true; }
+  void take(const journal::resolved&) {}
   void take(const journal::died& e) { deaths.push_back(&e); }
   void take(const journal::ended& e) { end = &e; }
   void take(const journal::signalled&) {}
@@ -78,7 +79,6 @@ private:
   void take(const journal::state_loaded&) {}
   void moved_on() {
     ++steps;
-    parked = nullptr;
     paused = nullptr;
   }
 };
@@ -111,11 +111,12 @@ void append_parked(std::string& out, std::string_view id, const story& s) {
   o.some("since", s.parked->since);
   auto& settle = o.field("settle");
   settle += '[';
-  append_string(settle, fmt::format("troupe resolve {} --done JSON", id));
-  settle += ',';
-  append_string(settle, fmt::format("troupe resolve {} --not-done", id));
-  settle += ',';
-  append_string(settle, fmt::format("troupe resolve {} --abort", id));
+  for (auto decision : {"--done JSON", "--not-done", "--abort"}) {
+    if (settle.back() != '[')
+      settle += ',';
+    append_string(settle, fmt::format("troupe resolve {} {} --at={}", id, decision,
+                                      to_string(s.parked->at)));
+  }
   settle += ']';
 }
 
@@ -176,6 +177,9 @@ std::string story_json(std::string_view tag, const store::record& r,
   story s;
   for (const auto& row : rows)
     s.read(row);
+  // The dispatcher's own answer to which one is settled next; few journals are read twice for it.
+  auto past = s.has_parked ? journal::replay{rows} : journal::replay{};
+  s.parked = past.undecided();
   std::string out;
   append_story(out, tag, r, s, problem);
   return out;

@@ -91,9 +91,10 @@ void waiting_request::give_up() {
 
 void waiting_request::client_gone() {
   std::unique_lock lock{mutex_};
-  gone_ = true;
-  if (!out_)
+  // Who has only ended its side may still read: it gets its answer, or 202 when the wait is over.
+  if (!out_ || !out_.raw().gone())
     return;
+  gone_ = true;
   auto out = std::move(out_);
   leave_list();
   if (!id_.empty())

@@ -42,10 +42,10 @@ private:
   std::mutex mutex_;
   answer_slot out_;
   std::optional<wait_list::place> place_;
-  std::string id_;       ///< empty: not accepted yet
-  bool respond_async_;   ///< or the wait is over
+  std::string id_;     ///< empty: not accepted yet
+  bool respond_async_; ///< or the wait is over
   bool attached_ = false;
-  bool gone_ = false;    ///< the client has gone
+  bool gone_ = false; ///< the client has gone
 };
 
 } // namespace troupe::gateway

@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <utility>
 
 namespace troupe {
 
@@ -34,13 +35,13 @@ void checkpoint_history::save(std::string state) {
 }
 
 void checkpoint_history::died(bool at_once) {
+  auto suspicious = std::min(std::exchange(saved_since_start_, 0), kept_.size());
   if (!at_once) {
     back_ = 0;
     return;
   }
-  for (auto n = std::min(saved_since_start_, kept_.size()); n > 0; --n)
+  for (; suspicious > 0; --suspicious)
     kept_.pop_back();
-  saved_since_start_ = 0;
   ++back_;
 }
 

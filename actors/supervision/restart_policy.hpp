@@ -40,8 +40,9 @@ public:
   void started() noexcept { saved_since_start_ = 0; }
   void save(std::string state);
 
-  /// Its owner died. At once: what it saved in its short life is dropped, and the next start goes
-  /// one further back; else the next start takes the latest again.
+  /// Its owner died, or could not be started (`at_once`, too). At once: what it saved in its short
+  /// life is dropped, and the next start goes one further back; else the next start takes the
+  /// latest again.
   void died(bool at_once);
 
   /// What the next start gets; empty: nothing.

@@ -193,6 +193,7 @@ result<void> supervisor_actor::start_range(std::size_t first, std::size_t last) 
 result<void> supervisor_actor::start(child& c) {
   const auto& id = c.spec.options.id;
   child_start with{caf::actor_cast<caf::actor>(this), id, c.checkpoints.next()};
+  c.checkpoints.started(); // even if it fails: what the one before saved is not its fault
   result<caf::actor> started;
   try {
     started = c.spec.start(with);
@@ -207,7 +208,6 @@ result<void> supervisor_actor::start(child& c) {
   }
   c.handle = std::move(*started);
   c.started = env_.clock.steady();
-  c.checkpoints.started();
   monitor(c.handle);
   if (!c.spec.service.empty())
     env_.services.put(c.spec.service, c.handle, c.spec.info);

@@ -88,8 +88,25 @@ const boost::json::value* at_pointer(const boost::json::value& tree, std::string
   return tree.find_pointer({pointer.data(), pointer.size()}, failed);
 }
 
-bool is_nothing(const boost::json::value* v) {
-  return v == nullptr || v->is_null() || (v->is_array() && v->get_array().empty());
+bool is_nothing(const boost::json::value& v) {
+  return v.is_null() || (v.is_array() && v.get_array().empty());
+}
+
+/// Whether what `pointer` leads through is there, so that nothing at its end means something. An
+/// answer of another shape (`{"error": ..}`) says nothing about the call.
+bool is_place(const boost::json::value& tree, std::string_view pointer) {
+  auto last = pointer.rfind('/');
+  if (last == pointer.npos)
+    return false;
+  const auto* parent = last == 0 ? &tree : at_pointer(tree, pointer.substr(0, last));
+  if (parent == nullptr || !parent->is_array())
+    return parent != nullptr && parent->is_object();
+  auto index = pointer.substr(last + 1);
+  return !index.empty() && index.find_first_not_of("0123456789") == index.npos;
+}
+
+result<std::string> not_done() {
+  return std::string{R"({"state":"not_done"})"};
 }
 
 std::string done_with(const boost::json::value& value) {
@@ -130,16 +147,23 @@ result<std::string> http_reconciled(const net::http_response& answer, bool succe
                                     std::string_view pointer, utc_time now,
                                     const std::vector<std::string_view>& secrets) {
   if (!success) {
-    if (answer.status == 404 || answer.status == 410)
-      return std::string{R"({"state":"not_done"})"};
-    return http_failure(answer, now, secrets);
+    if (answer.status == 404)
+      return not_done();
+    return http_failure(answer, now, secrets); // 410 too: it was there once
   }
+  if (!answer.body.empty() && !claims_json(answer.headers))
+    return error{errc::schema_mismatch, "the answer is not JSON", certainty::unknown};
   auto tree = read_body(answer);
   if (!tree)
     return std::move(tree).error();
-  const auto* part = pointer.empty() ? &*tree : at_pointer(*tree, pointer);
-  auto done = !is_nothing(part) || (pointer.empty() && answer.body.empty());
-  return done ? done_with(*part) : std::string{R"({"state":"not_done"})"};
+  if (pointer.empty())
+    return is_nothing(*tree) && !answer.body.empty() ? not_done() : done_with(*tree);
+  if (const auto* part = at_pointer(*tree, pointer))
+    return is_nothing(*part) ? not_done() : done_with(*part);
+  if (is_place(*tree, pointer))
+    return not_done();
+  return error{errc::schema_mismatch,
+               fmt::format("the answer has no place for {}", pointer), certainty::unknown};
 }
 
 } // namespace troupe

@@ -25,9 +25,10 @@ error http_failure(const net::http_response& answer, utc_time now,
 /// and may have happened: the far side said that it did.
 result<std::string> http_result(const net::http_response& answer, std::string_view pointer);
 
-/// What an answer to a reconcile request says, as `tool_parts::reconciler` says it: success is done
-/// (not_done where there is nothing, null or an empty list in the body or at `pointer`), 404 and
-/// 410 are not_done; all else is the error that it is.
+/// What an answer to a reconcile request says, as `tool_parts::reconciler` says it. Success is done
+/// with what is at `pointer`. not_done, after which the call is sent again, are only 404, and null,
+/// an empty list or nothing at `pointer` where the list or object around it is there. All else, an
+/// answer that is not JSON too, is an error: unknown.
 result<std::string> http_reconciled(const net::http_response& answer, bool success,
                                     std::string_view pointer, utc_time now,
                                     const std::vector<std::string_view>& secrets);

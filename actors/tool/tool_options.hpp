@@ -93,7 +93,8 @@ struct reconcile_options {
   /// A request, with the tool's headers: success is done, 404 is not_done, the rest is unknown.
   std::string method = "GET";
   std::string url;
-  /// JSON pointer to the result in its answer; when nothing or null is there: not_done.
+  /// JSON pointer to the result in its answer. Nothing, null or `[]` there: not_done, where the
+  /// list or object around it is there; else unknown.
   std::string result;
 
   bool given() const noexcept { return !tool.empty() || !argv.empty() || !url.empty(); }

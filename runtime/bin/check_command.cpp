@@ -1,7 +1,7 @@
 // `troupe check`: all that is wrong with a topology, without playing it.
+#include "config/plugins.hpp"
 #include "runtime/bin/commands.hpp"
 #include "runtime/bin/terminal.hpp"
-#include "config/plugins.hpp"
 #include "runtime/core/json.hpp"
 
 #include <fmt/format.h>

@@ -66,9 +66,8 @@ result<net::http_response> client::post(std::string_view path, std::string body,
   return send(std::move(r));
 }
 
-result<net::http_response>
-client::stream(std::string_view path, net::http_headers headers,
-               std::function<bool(std::string_view)> on_chunk) const {
+result<net::http_response> client::stream(std::string_view path, net::http_headers headers,
+                                          std::function<bool(std::string_view)> on_chunk) const {
   net::http_request r;
   r.url = path;
   r.headers = std::move(headers);
@@ -81,23 +80,23 @@ int exit_of(int status) noexcept {
   if (status >= 200 && status < 300)
     return exit_ok;
   switch (status) {
-    case 400:
-    case 413:
-    case 431:
-      return exit_usage;
-    case 401:
-    case 403:
-      return exit_forbidden;
-    case 404:
-      return exit_not_found;
-    case 409:
-    case 422:
-      return exit_conflict;
-    case 429:
-    case 503:
-      return exit_unreachable;
-    default:
-      return exit_failed;
+  case 400:
+  case 413:
+  case 431:
+    return exit_usage;
+  case 401:
+  case 403:
+    return exit_forbidden;
+  case 404:
+    return exit_not_found;
+  case 409:
+  case 422:
+    return exit_conflict;
+  case 429:
+  case 503:
+    return exit_unreachable;
+  default:
+    return exit_failed;
   }
 }
 

@@ -1,10 +1,13 @@
 // How the commands are written on a command line. The only file that sees CLI11.
+#include "config/suggest.hpp"
 #include "runtime/bin/commands.hpp"
 #include "runtime/bin/main.hpp"
 #include "runtime/bin/terminal.hpp"
 
 #include <CLI/CLI.hpp>
+#include <fmt/format.h>
 
+#include <algorithm>
 #include <cstdlib>
 #include <functional>
 #include <memory>
@@ -12,7 +15,8 @@
 namespace troupe::cli {
 namespace {
 
-constexpr const char* footer = R"(Exit codes: 0 ok, 1 failed, 2 bad usage or topology, 3 server unreachable or busy,
+constexpr const char* footer
+  = R"(Exit codes: 0 ok, 1 failed, 2 bad usage or topology, 3 server unreachable or busy,
 4 not found, 5 conflict, 6 not finished (or work that waits for a person), 7 token refused,
 130 interrupted.
 
@@ -49,7 +53,11 @@ void add_client(CLI::App* sub, client_options& o) {
 }
 
 void add_id(CLI::App* sub, std::string& id) {
-  sub->add_option("ID", id, "of the invocation, e.g. k3f9x2-17")->required();
+  sub->add_option("ID", id, "of the invocation, e.g. k3f9x2-17")
+    ->required()
+    ->check([](const std::string& given) {
+      return given.empty() ? std::string{"is empty; `troupe ps` lists the ids"} : std::string{};
+    });
 }
 
 void add_serving(CLI::App& app, action& chosen) {
@@ -65,13 +73,13 @@ void add_serving(CLI::App& app, action& chosen) {
   sub->footer("SIGTERM or SIGINT: no new work, what runs may end (drain_timeout), then it ends;\n"
               "what is left resumes at the next start. A second one ends it at once.");
 
-  auto [check_sub, c] = add<check_options>(app, chosen, "check", "Find all errors of a topology",
-                                           check);
+  auto [check_sub, c]
+    = add<check_options>(app, chosen, "check", "Find all errors of a topology", check);
   check_sub->add_option("FILE", c->file, "the topology (TOML)")->required();
   check_sub->add_flag("--json", c->json, "for programs");
 
-  auto [backup_sub, b] = add<backup_options>(app, chosen, "backup",
-                                             "Copy a store, also while it is in use", backup);
+  auto [backup_sub, b]
+    = add<backup_options>(app, chosen, "backup", "Copy a store, also while it is in use", backup);
   backup_sub->add_option("FILE", b->file, "the copy; must not exist")->required();
   backup_sub->add_option("--store", b->store, "the store")->capture_default_str();
 }
@@ -81,25 +89,30 @@ void add_invoke(CLI::App& app, action& chosen) {
     return given.input_lines.empty() ? invoke(given) : invoke_lines(given);
   });
   sub->add_option("AGENT", o->agent, "as the topology names it")->required();
-  auto* input = sub->add_option("--input,-i", o->input, "JSON, @FILE or - (stdin); {} if not given");
-  sub->add_option("--input-lines", o->input_lines, "a file (or -) of JSON lines, one invocation each")
+  auto* input
+    = sub->add_option("--input,-i", o->input, "JSON, @FILE or - (stdin); {} if not given");
+  sub
+    ->add_option("--input-lines", o->input_lines,
+                 "a file (or -) of JSON lines, one invocation each")
     ->excludes(input);
   sub->add_option("--key,-k", o->key, "idempotency key: the same key is the same invocation");
   sub->add_option("--key-field", o->key_field, "of each line: the field that is its key");
   auto* wait = sub->add_option("--wait,-w", o->wait_seconds, "wait for the end, at most SECONDS");
   wait->expected(0, 1)->type_name("[SECONDS]")->default_str("0");
-  sub->add_option_function<std::uint32_t>(
-       "--timeout", [o = o](std::uint32_t s) { o->timeout = std::chrono::seconds{s}; },
-       "seconds for which a server that is away or busy is tried again")
+  sub
+    ->add_option_function<std::uint32_t>(
+      "--timeout", [o = o](std::uint32_t s) { o->timeout = std::chrono::seconds{s}; },
+      "seconds for which a server that is away or busy is tried again")
     ->default_str("30");
   sub->add_option("--parallel", o->parallel, "lines at a time")
     ->check(CLI::Range(1, 256))
     ->capture_default_str();
   add_client(sub, o->client);
-  sub->footer("Prints the result (with --wait) or the id. Requests carry an idempotency key, so they\n"
-              "are repeated when the server goes away in the middle, and nothing is begun twice.\n"
-              "Without --key-field a line's key is its number and content: running the same file\n"
-              "again yields the same invocations.");
+  sub->footer(
+    "Prints the result (with --wait) or the id. Requests carry an idempotency key, so they\n"
+    "are repeated when the server goes away in the middle, and nothing is begun twice.\n"
+    "Without --key-field a line's key is its number and content: running the same file\n"
+    "again yields the same invocations.");
 }
 
 void add_queries(CLI::App& app, action& chosen) {
@@ -118,14 +131,14 @@ void add_queries(CLI::App& app, action& chosen) {
   add_id(show_sub, s->id);
   add_client(show_sub, s->client);
 
-  auto [journal_sub, j] = add<subject_options>(app, chosen, "journal",
-                                               "What an invocation did, step by step", journal);
+  auto [journal_sub, j]
+    = add<subject_options>(app, chosen, "journal", "What an invocation did, step by step", journal);
   add_id(journal_sub, j->id);
   journal_sub->add_flag("--export", j->export_lines, "one JSON object a line, with all values");
   add_client(journal_sub, j->client);
 
-  auto [events_sub, e] = add<subject_options>(app, chosen, "events",
-                                              "What an invocation has emitted", events);
+  auto [events_sub, e]
+    = add<subject_options>(app, chosen, "events", "What an invocation has emitted", events);
   add_id(events_sub, e->id);
   events_sub->add_flag("--follow,-f", e->follow, "go on until it ends");
   add_client(events_sub, e->client);
@@ -156,7 +169,21 @@ void add_controls(CLI::App& app, action& chosen) {
   resolve_sub->add_option("--done", d->done, "it happened, with this result (JSON)");
   resolve_sub->add_flag("--not-done", d->not_done, "it did not happen: do it");
   resolve_sub->add_flag("--abort", d->abort, "nobody knows: fail the invocation");
+  resolve_sub->add_option("--at", d->at, "only this effect, as `show` names it: refused if another");
   add_client(resolve_sub, d->client);
+}
+
+/// CLI11 says of a word that it does not know only that a subcommand is missing.
+bool knows_command(const CLI::App& app, std::string_view word) {
+  std::vector<std::string> names;
+  for (const auto* sub : app.get_subcommands([](const CLI::App*) { return true; }))
+    names.push_back(sub->get_name());
+  if (word.starts_with('-') || std::find(names.begin(), names.end(), word) != names.end())
+    return true;
+  auto near = config::nearest(word, names);
+  complain(fmt::format("there is no command '{}'{}; `troupe --help` lists them", printable(word),
+                       near.empty() ? "" : fmt::format(", did you mean '{}'?", near)));
+  return false;
 }
 
 } // namespace
@@ -175,6 +202,8 @@ int troupe::main(int argc, char** argv) {
     chosen = cli::version;
   });
   app.set_version_flag("--version", "troupe " TROUPE_VERSION);
+  if (argc > 1 && !cli::knows_command(app, argv[1]))
+    return cli::exit_usage;
   try {
     app.parse(argc, argv);
   } catch (const CLI::ParseError& e) {

@@ -21,8 +21,8 @@ enum exit_code : int {
   exit_unreachable = 3, ///< no server, or it was busy for as long as we were to try
   exit_not_found = 4,   ///< no such agent or invocation
   exit_conflict = 5,    ///< a key with another input; a state that forbids it
-  exit_unfinished = 6,  ///< the wait is over and it still runs; work is left that waits for a person
-  exit_forbidden = 7,   ///< the token is missing or wrong
+  exit_unfinished = 6, ///< the wait is over and it still runs; work is left that waits for a person
+  exit_forbidden = 7,  ///< the token is missing or wrong
   exit_interrupted = 130,
 };
 
@@ -91,6 +91,7 @@ struct resolve_options {
   std::optional<std::string> done;
   bool not_done = false;
   bool abort = false;
+  std::string at; ///< the address of the effect that is meant; empty: whichever is next
 };
 
 struct backup_options {

@@ -2,6 +2,7 @@
 #include "runtime/bin/client.hpp"
 #include "runtime/bin/terminal.hpp"
 #include "runtime/core/json.hpp"
+#include "runtime/core/json_text.hpp"
 
 #include <fmt/format.h>
 
@@ -50,9 +51,14 @@ int resolve(const resolve_options& o) {
     complain("--done is not JSON; a text needs its quotes: --done '\"DESK-1\"'");
     return exit_usage;
   }
-  auto body = o.done       ? "{\"done\":" + *o.done + "}"
-              : o.not_done ? std::string{"{\"not_done\":true}"}
-                           : std::string{"{\"abort\":true}"};
+  auto body = o.done       ? "{\"done\":" + *o.done
+              : o.not_done ? std::string{"{\"not_done\":true"}
+                           : std::string{"{\"abort\":true"};
+  if (!o.at.empty()) {
+    body += ",\"at\":";
+    append_string(body, o.at);
+  }
+  body += '}';
   return post(o.client, o.id, "resolve", std::move(body));
 }
 

@@ -53,8 +53,8 @@ private:
     ++count_;
     ended_ = name == "ended";
     if (json_)
-      say(fmt::format(R"({{"id":{},"event":{},"data":{}}})", to_json(last_id_), to_json(name),
-                      data));
+      say(
+        fmt::format(R"({{"id":{},"event":{},"data":{}}})", to_json(last_id_), to_json(name), data));
     else
       say(fmt::format("{:<7} {}", name, printable(data)));
   }

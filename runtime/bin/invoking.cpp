@@ -49,9 +49,9 @@ invoked read_answer(const net::http_response& answer, bool waits) {
   } else if (out.code == exit_ok) {
     const auto* e = body.as_object().if_contains("error");
     out.code = exit_failed;
-    out.problem = fmt::format("{}: {}: {}", text_of(body, "status"),
-                              e == nullptr ? "" : text_of(*e, "code"),
-                              e == nullptr ? "" : printable(text_of(*e, "message")));
+    out.problem
+      = fmt::format("{}: {}: {}", text_of(body, "status"), e == nullptr ? "" : text_of(*e, "code"),
+                    e == nullptr ? "" : printable(text_of(*e, "message")));
   } else {
     out.problem = printable(text_of(body, "detail"));
     if (out.problem.empty())
@@ -127,8 +127,8 @@ result<std::string> read_file(const std::string& name) {
 }
 
 result<std::string> read_input(const std::string& given) {
-  auto text = given.empty()         ? result<std::string>{std::string{"{}"}}
-              : given == "-"        ? read_file("-")
+  auto text = given.empty()            ? result<std::string>{std::string{"{}"}}
+              : given == "-"           ? read_file("-")
               : given.starts_with('@') ? read_file(given.substr(1))
                                        : result<std::string>{given};
   if (!text)

@@ -56,8 +56,8 @@ void show_parked(const boost::json::value& p) {
     say(fmt::format("  arguments {}", printable(arguments)));
   say("  settle it with one of");
   for (const auto& command : array_of(p, "settle"))
-    say(fmt::format("    {}", std::string_view{command.as_string().data(),
-                                               command.as_string().size()}));
+    say(fmt::format("    {}",
+                    std::string_view{command.as_string().data(), command.as_string().size()}));
 }
 
 void show_story(const boost::json::value& v) {
@@ -76,9 +76,8 @@ void show_story(const boost::json::value& v) {
   for (const auto& w : array_of(v, "waits_for"))
     say(fmt::format("{:<12}{} {} at {} {}", "waits for", text_of(w, "kind"), text_of(w, "name"),
                     text_of(w, "at"),
-                    w.as_object().contains("until")
-                      ? "until " + short_time(text_of(w, "until"))
-                      : "since " + short_time(text_of(w, "since"))));
+                    w.as_object().contains("until") ? "until " + short_time(text_of(w, "until"))
+                                                    : "since " + short_time(text_of(w, "since"))));
   if (const auto* p = o.if_contains("parked"))
     show_parked(*p);
   if (const auto* p = o.if_contains("paused")) {
@@ -104,9 +103,8 @@ void show_entry(const boost::json::value& v) {
     rest += fmt::format(" {}={}", key, printable(text_of(v, key)));
   }
   say(fmt::format("{:>8} {:>5} {:<17} {:<8}{}", text_of(v, "lsn"),
-                  v.as_object().contains("run")
-                    ? text_of(v, "run") + "/" + text_of(v, "generation")
-                    : "",
+                  v.as_object().contains("run") ? text_of(v, "run") + "/" + text_of(v, "generation")
+                                                : "",
                   text_of(v, "entry"), text_of(v, "at"), rest));
 }
 

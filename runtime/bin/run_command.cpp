@@ -1,8 +1,8 @@
 // `troupe run`: plays a topology until it is told to stop.
-#include "runtime/bin/commands.hpp"
-#include "runtime/bin/terminal.hpp"
 #include "config/cast.hpp"
 #include "config/units.hpp"
+#include "runtime/bin/commands.hpp"
+#include "runtime/bin/terminal.hpp"
 #include "runtime/core/json.hpp"
 
 #include <fmt/format.h>
@@ -191,9 +191,9 @@ int run(const run_options& o) {
     complain(wrong);
     return exit_usage;
   }
-  auto log = owned_fd{o.log_file.empty()
-                        ? STDERR_FILENO
-                        : open(o.log_file.c_str(), O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0600)};
+  auto log = owned_fd{
+    o.log_file.empty() ? STDERR_FILENO
+                       : open(o.log_file.c_str(), O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0600)};
   if (log.get() < 0) {
     complain(fmt::format("--log-file: cannot open {}: {}", o.log_file, std::strerror(errno)));
     return exit_usage;

@@ -111,9 +111,8 @@ std::string pretty(const boost::json::value& v, int indent) {
 
 std::string text_of(const boost::json::value& v, std::string_view name) {
   const auto* o = v.if_object();
-  const auto* member = o == nullptr
-                         ? nullptr
-                         : o->if_contains(boost::json::string_view{name.data(), name.size()});
+  const auto* member
+    = o == nullptr ? nullptr : o->if_contains(boost::json::string_view{name.data(), name.size()});
   if (member == nullptr || member->is_null())
     return {};
   if (const auto* text = member->if_string())

@@ -60,6 +60,9 @@ public:
     return error{errc::internal, "this effect is not carried out in place"};
   }
 
+  /// Whether this outcome is of the shape that the coroutine asked for.
+  virtual result<void> fits(std::string_view) const { return {}; }
+
   // What the invocation needs to know of it; set before it is awaited.
   kind_type kind() const noexcept { return kind_; }
   effect_class cls() const noexcept { return cls_; }

@@ -43,6 +43,13 @@ public:
   using value_type = T;
   using effect_base::effect_base;
 
+  result<void> fits(std::string_view json) const override {
+    if constexpr (!std::is_void_v<T> && !std::is_same_v<T, raw_json>)
+      if (auto value = from_json<T>(json); !value)
+        return std::move(value).error();
+    return {};
+  }
+
   /// The outcome; the runtime's business.
   result<T> take() { return detail::decode_outcome<T>(std::move(outcome_)); }
 };
@@ -173,6 +180,9 @@ class run_effect final : public effect<T> {
 public:
   run_effect(std::string name, effect_class cls, F fn)
     : effect<T>(journal::effect_kind::run, std::move(name), cls), fn_(fn) {}
+
+  /// It was written from a `T` a moment ago.
+  result<void> fits(std::string_view) const override { return {}; }
 
   result<std::string> perform(context&) override {
     using returned = std::invoke_result_t<F>;

@@ -71,13 +71,28 @@ void invocation::on_begin(const begin_invocation& b) {
             on_history(h);
           },
           [this](const caf::error&) {
-            pause(error{errc::unavailable, "the journal could not be read"});
+            read_failed(error{errc::unavailable, "the journal could not be read"});
           });
+}
+
+// What may work a moment later (an I/O error, a busy file) is no reason to wait for a person.
+void invocation::read_failed(error why) {
+  if (why.code == errc::corrupted || why.code == errc::not_found
+      || why.code == errc::schema_mismatch) {
+    pause(std::move(why));
+    return;
+  }
+  constexpr std::uint32_t as_after = 5; // deaths: some seconds until the next attempt
+  event_line(level::error, "invocation.read_failed", nullptr, std::string{to_string(why.code)},
+             {{"why", to_json(why.message)}});
+  over_ = true;
+  send(world_.dispatcher, invocation_died{who_.no, last_lsn_, as_after, std::move(why.message)});
+  quit();
 }
 
 void invocation::on_history(history& h) {
   if (!h.rows) {
-    pause(h.rows.error());
+    read_failed(h.rows.error());
     return;
   }
   replay_ = std::make_unique<journal::replay>(std::move(*h.rows));
@@ -136,6 +151,8 @@ void invocation::on_durable(const durable& d) {
     key_until_ = 0;
     send(world_.dispatcher, key_released{who_.no});
   }
+  if (next_ && d.at >= last_lsn_)
+    begin_next();
   if (emitted_ && d.at >= last_lsn_) {
     emitted_ = false;
     send(world_.dispatcher, journal_grew{who_.no});
@@ -211,8 +228,8 @@ void invocation::on_cancel(journal::cancel_reason reason) {
     return;
   cancel_asked_ = true;
   cancel_reason_ = reason;
-  if (!begun_ || !live_)
-    return; // go_live delivers it
+  if (!begun_ || !live_ || next_)
+    return; // go_live or the next generation delivers it
   deliver_cancel();
   advance();
 }
@@ -299,7 +316,7 @@ void invocation::advance() {
 }
 
 void invocation::run_coroutine() {
-  while (!over_) {
+  while (!over_ && !next_) {
     if (too_long_) {
       finish(store::status::failed,
              error{errc::output_too_large,
@@ -369,6 +386,14 @@ bool invocation::deliver_ready() {
         record_note("late_result", item.value ? *item.value : to_json(to_string(item.value.error())));
       continue;
     }
+    // Looked at before it is recorded: an answer of another shape is a failure that a retry cures.
+    if (item.value)
+      if (auto fits = e->fits(*item.value); !fits)
+        item.value = error{errc::schema_mismatch, fits.error().message,
+                           e->cls_ >= effect_class::idempotent ? certainty::unknown
+                                                               : certainty::definite};
+    if (item.signal != 0)
+      send(world_.dispatcher, signal_consumed{who_.no});
     record_completion(*e, item);
     deliver(*e, std::move(item.value));
     return true;
@@ -483,6 +508,7 @@ void invocation::next_generation(std::string state) {
   ++generation_;
   entries_ = 0;
   chain_length_ = 0;
+  business_keys_.clear();
   warned_ = false;
   carried_.reset();
   deaths_.clear(); // addresses begin anew
@@ -504,13 +530,20 @@ void invocation::next_generation(std::string state) {
                            generation_rows_.begin() + static_cast<long>(keep_from));
   }
   extra().changed = change_to(store::status::running);
+  // A checkpoint is waited for: an agent that only counts generations would outrun the disk.
+  tell_me_ = true;
   flush();
   if (over_)
     return;
   generation_rows_.push_back(last_lsn_);
   replay_.reset();
   live_ = true;
-  begin_generation(state, saved);
+  next_ = std::make_unique<next_begin>(next_begin{std::move(state), std::move(saved)});
+}
+
+void invocation::begin_next() {
+  auto next = std::move(next_);
+  begin_generation(next->input, next->state);
   if (over_ || halt_)
     return;
   detail::run_branch(root_.get());
@@ -541,12 +574,10 @@ void invocation::finish(store::status state, result<std::string> value) {
   over_ = true;
   auto at = world_.log.append(std::move(u), world_.dispatcher, who_.incarnation,
                               caf::local_actor::context());
-  if (at != 0)
+  if (at != 0) {
     let_go();
-  event_line(level::info, "invocation.ended", nullptr,
-             std::string{value ? to_string(state) : to_string(value.error().code)});
-  if (at != 0)
     send(world_.dispatcher, invocation_ended{who_.no, at, outcome{state, std::move(value)}});
+  }
   quit();
 }
 

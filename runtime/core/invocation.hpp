@@ -115,6 +115,7 @@ private:
   // -- handlers, in invocation.cpp --
   void on_begin(const begin_invocation& b);
   void on_history(history& h);
+  void read_failed(error why);
   void on_durable(const durable& d);
   void on_timer(std::uint64_t id);
   void on_child(child_reported& c);
@@ -135,6 +136,7 @@ private:
   void go_live();
   void root_ended();
   void next_generation(std::string state);
+  void begin_next();
   void finish(store::status state, result<std::string> value);
   void die(std::string what);
   void pause(error why);
@@ -202,6 +204,11 @@ private:
   invocation_identity who_;
   std::unique_ptr<journal::replay> replay_;  ///< null once live
   std::unique_ptr<journal::replay> carried_; ///< of a retry: what the run before had
+  struct next_begin {
+    std::string input;
+    std::string state;
+  };
+  std::unique_ptr<next_begin> next_; ///< the generation that begins once its row is durable
   std::unique_ptr<agent_base> agent_;
   std::unique_ptr<detail::branch> root_;
   boost::container::flat_map<std::uint64_t, effect_base*> pending_;

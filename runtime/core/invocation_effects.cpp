@@ -72,7 +72,7 @@ std::string request_body(const effect_base& e) {
 // -- issue ---------------------------------------------------------------------------------------
 
 bool invocation::issue(effect_base& e) {
-  if (halt_ || over_)
+  if (halt_ || over_ || too_long_)
     return false; // the coroutine is not resumed again
   if (e.kind_ == effect_kind::patched)
     return issue_patched(e);
@@ -246,7 +246,7 @@ void invocation::begin_when_durable(effect_base& e) {
   }
 }
 
-// Within one invocation. The same key from another one meets the far side's own memory.
+// Within one generation. The same key from elsewhere meets the far side's own memory.
 bool invocation::key_taken(const effect_base& e, std::uint64_t arguments) {
   auto [i, fresh] = business_keys_.emplace(
     fmt::format("{} {} {}", to_string(e.kind_), e.name_, e.key_), arguments);
@@ -371,7 +371,10 @@ void invocation::start_call(effect_base& e) {
   r.body = request_body(e);
   r.key = key_of(e);
   r.cls = e.cls_;
-  r.deadline = std::min(who_.deadline, utc_time{now + service->info.total_timeout});
+  // What must not be repeated has its time from when it was journaled, not from when the gate let it
+  // out: after a crash only the former is known, and reconcile's `not_done` counts from there.
+  auto begin = e.cls_ == effect_class::at_most_once ? e.when_ : now;
+  r.deadline = std::min(who_.deadline, utc_time{begin + service->info.total_timeout});
   r.invocation = who_.id;
   r.agent = who_.agent;
   e.call_ = r.id;
@@ -606,6 +609,8 @@ void invocation::abandon(effect_base& e) noexcept {
     return;
   }
   cancel_in_flight(e);
+  if (e.kind_ == effect_kind::sleep && e.phase_ == phase::started)
+    send(world_.timer, arm_timer{caf::actor_cast<caf::actor>(this), e.id_, never});
   // A signal that was about to be taken waits for the next one who asks for it.
   for (auto& item : ready_)
     if (item.id == e.id_ && item.signal != 0 && item.value) {

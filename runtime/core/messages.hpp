@@ -185,6 +185,11 @@ struct settle_later {
   utc_time landed{};
 };
 
+/// It has consumed a signal: there is room for another one.
+struct signal_consumed {
+  invocation_no no = 0;
+};
+
 /// Something that followers of its events want to see has become durable.
 struct journal_grew {
   invocation_no no = 0;
@@ -217,4 +222,5 @@ CAF_ALLOW_UNSAFE_MESSAGE_TYPE(troupe::key_released)
 CAF_ALLOW_UNSAFE_MESSAGE_TYPE(troupe::key_wanted)
 CAF_ALLOW_UNSAFE_MESSAGE_TYPE(troupe::child_abandoned)
 CAF_ALLOW_UNSAFE_MESSAGE_TYPE(troupe::settle_later)
+CAF_ALLOW_UNSAFE_MESSAGE_TYPE(troupe::signal_consumed)
 CAF_ALLOW_UNSAFE_MESSAGE_TYPE(troupe::journal_grew)

@@ -89,10 +89,11 @@ result<void> load_plugin(const std::filesystem::path& file) {
   if (!stamp)
     return std::move(stamp).error();
   if (*stamp != runtime_stamp())
-    return error{errc::conflict,
-                 fmt::format("plugin {} was built for another runtime: it has \"{}\", this is \"{}\"; "
-                             "build it again with this version and compiler",
-                             file.string(), *stamp, runtime_stamp())};
+    return error{
+      errc::conflict,
+      fmt::format("plugin {} was built for another runtime: it has \"{}\", this is \"{}\"; "
+                  "build it again with this version and compiler",
+                  file.string(), *stamp, runtime_stamp())};
   // A name without a slash would be looked up in the system's folders.
   auto path = std::filesystem::absolute(file).string();
   if (dlopen(path.c_str(), RTLD_NOW | RTLD_LOCAL) == nullptr) {

@@ -24,29 +24,31 @@
 #define TROUPE_STAMP_TEXT(x) TROUPE_STAMP_TEXT_(x)
 
 #ifdef __clang__
-#define TROUPE_STAMP_COMPILER "clang " TROUPE_STAMP_TEXT(__clang_major__)
+#  define TROUPE_STAMP_COMPILER "clang " TROUPE_STAMP_TEXT(__clang_major__)
 #else
-#define TROUPE_STAMP_COMPILER "g++ " TROUPE_STAMP_TEXT(__GNUC__)
+#  define TROUPE_STAMP_COMPILER "g++ " TROUPE_STAMP_TEXT(__GNUC__)
 #endif
 #ifdef __GLIBCXX__
-#define TROUPE_STAMP_LIBRARY                                                                       \
-  "libstdc++ " TROUPE_STAMP_TEXT(_GLIBCXX_RELEASE) " abi " TROUPE_STAMP_TEXT(_GLIBCXX_USE_CXX11_ABI)
+#  define TROUPE_STAMP_LIBRARY                                                                     \
+    "libstdc++ " TROUPE_STAMP_TEXT(_GLIBCXX_RELEASE) " abi " TROUPE_STAMP_TEXT(                    \
+      _GLIBCXX_USE_CXX11_ABI)
 #else
-#define TROUPE_STAMP_LIBRARY "libc++"
+#  define TROUPE_STAMP_LIBRARY "libc++"
 #endif
 
 /// What both sides must agree on. The last number is the version of the plugin interface itself.
 /// Only the tests of the refusal say something else.
 #ifndef TROUPE_STAMP
-#define TROUPE_STAMP                                                                               \
-  "troupe " TROUPE_VERSION "; " TROUPE_STAMP_COMPILER "; " TROUPE_STAMP_LIBRARY                     \
-  "; journal 1; plugin 1"
+#  define TROUPE_STAMP                                                                             \
+    "troupe " TROUPE_VERSION "; " TROUPE_STAMP_COMPILER "; " TROUPE_STAMP_LIBRARY                  \
+    "; journal 1; plugin 1"
 #endif
 
 /// Puts the stamp into this library. At namespace scope, in one source file.
 #define TROUPE_PLUGIN_STAMP                                                                        \
-  extern "C" __attribute__((section(".troupe.stamp"), used, visibility("default")))                 \
-  const char troupe_plugin_stamp[] = TROUPE_STAMP;
+  extern "C" __attribute__((section(".troupe.stamp"), used, visibility("default")))                \
+  const char troupe_plugin_stamp[]                                                                 \
+    = TROUPE_STAMP;
 
 namespace troupe {
 

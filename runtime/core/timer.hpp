@@ -25,7 +25,7 @@ namespace troupe {
 struct timer_options {
   /// Armed at once, some 200 bytes each. An actor that asks for one more is ended with an error:
   /// it would wait for ever otherwise.
-  std::size_t timers_max = 1'000'000;
+  std::size_t timers_max = 5'000'000;
   /// Longest sleep between two looks at the UTC clock.
   std::chrono::milliseconds look_every{60'000};
 };

@@ -1,5 +1,7 @@
 #include "runtime/journal/log.hpp"
 
+#include "runtime/core/json.hpp"
+
 #include <caf/event_based_actor.hpp>
 
 #include <algorithm>
@@ -49,6 +51,7 @@ private:
       fail(done.error());
       return;
     }
+    pause_ = log_.options_.probe_min; // not at the probe: a full disk may have room for that alone
     log_.durable_.store(batch_.units.back().at, std::memory_order_release);
     tell();
     if (more())
@@ -104,22 +107,25 @@ private:
     notify_.clear();
     log_.env_.events.write({level::error, "journal.commit_failed", {}, {}, {},
                             std::string{to_string(why.code)}, 0, {},
-                            {{"why", '"' + why.message + '"'}}});
+                            {{"why", to_json(why.message)}}});
     if (observer)
       send(observer, log_failed{why});
     // A newer owner has taken over: nothing that this process does can become durable again.
     if (why.code != errc::fenced)
-      delayed_send(this, pause_, probe_log{});
+      probe_later();
+  }
+
+  void probe_later() {
+    delayed_send(this, pause_, probe_log{});
+    pause_ = std::min(pause_ * 2, log_.options_.probe_max);
   }
 
   void probe() {
     auto done = log_.store_.commit(store::batch{log_.store_.owner(), {}});
     if (!done) {
-      pause_ = std::min(pause_ * 2, log_.options_.probe_max);
-      delayed_send(this, pause_, probe_log{});
+      probe_later();
       return;
     }
-    pause_ = log_.options_.probe_min;
     caf::actor observer;
     {
       std::unique_lock lock{log_.mutex_};

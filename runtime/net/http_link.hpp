@@ -57,6 +57,7 @@ struct connection_link {
   std::shared_ptr<outbox> out;
   http_session* owner = nullptr; ///< the I/O thread's own; null when the connection has gone
   std::atomic<bool> ended{false};
+  std::atomic<bool> gone{false}; ///< no answer can reach it any more
   std::atomic<std::size_t> buffered{0}; ///< bytes of the stream that the socket has not taken
   std::mutex mutex;
   std::function<void()> on_close; ///< of the exchange that is open

@@ -172,6 +172,10 @@ bool responder::closed() const {
   return !link_ || link_->ended;
 }
 
+bool responder::gone() const {
+  return !link_ || link_->gone;
+}
+
 void responder::on_close(std::function<void()> f) {
   if (!link_)
     return;

@@ -95,6 +95,9 @@ public:
 
   /// True when the client has gone, or has ended its side of the connection.
   bool closed() const;
+  /// True when the connection is no more. One whose client has ended its side may still be read by
+  /// it; TCP does not tell that from a client that has gone.
+  bool gone() const;
   /// Calls `f` on the I/O thread when that happens before the answer is complete, or at once when
   /// it already has. It must not block.
   void on_close(std::function<void()> f);

@@ -406,6 +406,7 @@ void http_session::close() {
   boost::system::error_code ignored;
   socket_.close(ignored);
   link_->owner = nullptr;
+  link_->gone = true;
   auto& all = shared_.sessions;
   all.erase(std::find(all.begin(), all.end(), self));
   {

@@ -97,6 +97,8 @@ void memory_disk::image::change_record(record& r, const change& c) {
     r.run = c.run;
   if (c.generation != journal::outside)
     r.generation = c.generation;
+  if (c.drops_deadline)
+    r.deadline = never;
 }
 
 void memory_disk::image::trim(invocation_no no, lsn before) {

@@ -28,7 +28,8 @@ writer::writer(database db, const ownership& found)
     // 4294967295 is `journal::outside`: whoever makes the change does not know it.
     change_(db_.prepare("UPDATE invocation SET state = ?1, wake_at = ?2, updated = ?3,"
                         " run = iif(?4 = 4294967295, run, ?4),"
-                        " generation = iif(?5 = 4294967295, generation, ?5) WHERE no = ?6")),
+                        " generation = iif(?5 = 4294967295, generation, ?5),"
+                        " deadline = iif(?7, ?8, deadline) WHERE no = ?6")),
     state_(db_.prepare("INSERT INTO agent_state(agent, key, body) VALUES(?1, ?2, ?3)"
                        " ON CONFLICT(agent, key) DO UPDATE SET body = excluded.body")),
     old_rows_(db_.prepare("SELECT lsn, body FROM journal WHERE inv = ?1 AND lsn < ?2 AND lsn >"
@@ -97,7 +98,8 @@ bool writer::write(const unit& u) {
     return false;
   if (u.changed) {
     const auto& c = *u.changed;
-    if (!change_.run(c.state, c.wake_at, c.updated, c.run, c.generation, u.invocation))
+    if (!change_.run(c.state, c.wake_at, c.updated, c.run, c.generation, u.invocation,
+                     c.drops_deadline ? 1U : 0U, never))
       return false;
   }
   if (!u.blobs.empty() && !blobs_.insert(u.blobs))

@@ -55,7 +55,7 @@ struct record {
   utc_time updated{};
   utc_time deadline = never;
   invocation_no parent = 0;    ///< 0: none
-  std::string parent_effect;   ///< `path/seq` of the parent's effect
+  std::string parent_effect;   ///< `path|seq|generation+1`, of the parent; 0: it does not wait
   std::uint32_t run = 0;
   std::uint32_t generation = 0;
 };
@@ -68,9 +68,10 @@ struct change {
   utc_time updated{};
   std::uint32_t run = 0;
   std::uint32_t generation = 0;
+  bool drops_deadline = false; ///< a retried one has all the time that it needs
 };
 
-/// A value by content. `children` are the hashes that a chain node refers to.
+/// A value by content. A `node` of a chain refers to the two hashes that it consists of.
 struct blob {
   digest hash;
   std::string bytes;
@@ -122,7 +123,7 @@ struct filter {
   std::uint32_t limit = 100;          ///< at most `list_max`
 };
 
-/// What `open_since` yields: enough to re-admit or re-arm without loading anything else.
+/// What `open_after` yields: enough to re-admit or re-arm without loading anything else.
 struct open_entry {
   invocation_no no = 0;
   std::string agent;

@@ -5,7 +5,9 @@
 #include <fmt/compile.h>
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <cerrno>
+#include <climits>
 #include <iterator>
 
 #include <poll.h>
@@ -36,24 +38,14 @@ void append_service(std::string& out, std::string_view service) {
     append_text(out, kind, service.substr(colon + 1));
 }
 
-/// Writes all of `text`, or says how much.
-std::size_t write_all(int fd, std::string_view text) {
-  std::size_t done = 0;
-  while (done < text.size()) {
-    auto n = ::write(fd, text.data() + done, text.size() - done);
-    if (n >= 0) {
-      done += static_cast<std::size_t>(n);
-      continue;
-    }
-    if (errno == EINTR)
-      continue;
-    if (errno != EAGAIN && errno != EWOULDBLOCK)
-      break;
-    pollfd ready{fd, POLLOUT, 0};
-    if (::poll(&ready, 1, static_cast<int>(slow_reader_wait_max.count())) <= 0)
-      break;
-  }
-  return done;
+/// Whether the descriptor takes `PIPE_BUF` bytes without blocking, or fails at once.
+bool takes_more(int fd, std::chrono::milliseconds wait) {
+  pollfd ready{fd, POLLOUT, 0};
+  int n = 0;
+  do
+    n = ::poll(&ready, 1, static_cast<int>(wait.count()));
+  while (n < 0 && errno == EINTR);
+  return n > 0;
 }
 
 } // namespace
@@ -115,15 +107,53 @@ void json_line_sink::write(const event& e) {
   line_.clear();
   if (torn_)
     line_ += '\n';
+  auto reported = dropped_ - reported_;
+  if (reported != 0)
+    append_dropped(reported);
+  auto head = line_.size();
   append_json_line(line_, e, clock_.now());
   line_ += '\n';
-  auto written = write_all(fd_, line_);
+  auto written = write_line();
+  if (written >= head)
+    reported_ += reported;
   if (written == line_.size()) {
     torn_ = false;
     return;
   }
-  torn_ = torn_ || written > 0;
+  if (written > 0)
+    torn_ = line_[written - 1] != '\n';
   ++dropped_;
+}
+
+void json_line_sink::append_dropped(std::uint64_t lines) {
+  event lost;
+  lost.lvl = level::warning;
+  lost.name = "telemetry.dropped";
+  lost.fields.emplace_back("lines", std::to_string(lines));
+  append_json_line(line_, lost, clock_.now());
+  line_ += '\n';
+}
+
+/// Writes `line_`, or says how much of it. The descriptor may block: poll says when it does not,
+/// and for a pipe that holds for `PIPE_BUF` bytes.
+std::size_t json_line_sink::write_line() {
+  auto began = clock_.steady();
+  std::size_t done = 0;
+  while (done < line_.size()) {
+    auto wait = std::chrono::milliseconds::zero();
+    if (!stalled_)
+      wait = std::max(wait, std::chrono::ceil<std::chrono::milliseconds>(
+                              slow_reader_wait_max - (clock_.steady() - began)));
+    stalled_ = !takes_more(fd_, wait);
+    if (stalled_)
+      break;
+    auto n = ::write(fd_, line_.data() + done, std::min<std::size_t>(line_.size() - done, PIPE_BUF));
+    if (n >= 0)
+      done += static_cast<std::size_t>(n);
+    else if (errno != EINTR)
+      break; // also where another process was faster to fill the pipe
+  }
+  return done;
 }
 
 } // namespace troupe

@@ -51,9 +51,11 @@ public:
   void write(const event&) override {}
 };
 
-/// One JSON object a line, to a file descriptor that stays open (stderr by default). Each line is
-/// one write(2), so lines of several processes on one pipe do not mix. A reader that does not keep
-/// up is waited for 100 ms, then lines are dropped and counted: a full pipe must not stop agents.
+/// One JSON object a line, to a file descriptor that stays open (stderr by default), blocking or
+/// not. A line of up to `PIPE_BUF` bytes is one write(2), so lines of several processes on one pipe
+/// do not mix. A reader that does not keep up is waited for 100 ms, once; from then on lines are
+/// dropped until it reads again, and `telemetry.dropped` says how many: a full pipe must not stop
+/// agents.
 class json_line_sink final : public event_sink {
 public:
   /// @param fd        not owned
@@ -65,12 +67,17 @@ public:
   std::uint64_t dropped() const noexcept { return dropped_; }
 
 private:
+  void append_dropped(std::uint64_t lines);
+  std::size_t write_line();
+
   int fd_;
   level threshold_;
   const time_source& clock_;
   std::mutex mutex_;
   std::string line_;  ///< kept, so that a line costs no allocation
-  bool torn_ = false; ///< the last line was cut: begin the next with a newline
+  bool torn_ = false;    ///< the last line was cut: begin the next with a newline
+  bool stalled_ = false; ///< the reader was waited for in vain, and has not read since
+  std::uint64_t reported_ = 0; ///< of those dropped: what `telemetry.dropped` has said
   std::atomic<std::uint64_t> dropped_{0};
 };
 

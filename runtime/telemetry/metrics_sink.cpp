@@ -43,7 +43,8 @@ void metrics_sink::tokens(const event& e, std::string_view endpoint) const {
       continue;
     std::uint64_t n = 0;
     std::from_chars(json.data(), json.data() + json.size(), n);
-    auto direction = name == "input_tokens" ? std::string_view{"input"} : std::string_view{"output"};
+    auto direction
+      = name == "input_tokens" ? std::string_view{"input"} : std::string_view{"output"};
     numbers_.llm_tokens.with({endpoint, direction}).add(static_cast<double>(n));
   }
 }

@@ -15,6 +15,9 @@ troupe_metrics::troupe_metrics(metrics& registry)
                                   {"agent", "status"})),
     invocations_open(registry.gauges(
       "troupe_invocations_open", "Invocations that were accepted and have not ended.", {"agent"})),
+    invocations_stuck(
+      registry.gauges("troupe_invocations_stuck", "Invocations that wait for a person.", {})
+        .with({})),
     queue_depth(
       registry.gauges("troupe_queue_depth", "Invocations that wait for a slot.", {"agent"})),
     replayed_steps(

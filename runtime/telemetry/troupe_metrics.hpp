@@ -11,6 +11,7 @@ struct troupe_metrics {
 
   counter_family invocations;    ///< `troupe_invocations_total{agent,status}`: finished ones
   gauge_family invocations_open; ///< `troupe_invocations_open{agent}`
+  gauge invocations_stuck;        ///< `troupe_invocations_stuck`: wait for a person
   gauge_family queue_depth;      ///< `troupe_queue_depth{agent}`
   counter replayed_steps;        ///< `troupe_replayed_steps_total`: since the start
   histogram journal_commit;      ///< `troupe_journal_commit_seconds`

@@ -27,10 +27,8 @@ class services {
 public:
   services() {
     answering_ = std::thread{[this] { answer_late(); }};
-    auto made = net::http_server::start({.port = 0}, [this](net::http_server_request in,
-                                                            net::responder out) {
-      answer(in, out);
-    });
+    auto made = net::http_server::start(
+      {.port = 0}, [this](net::http_server_request in, net::responder out) { answer(in, out); });
     REQUIRE(made);
     server_ = std::move(*made);
   }
@@ -68,8 +66,8 @@ private:
   void answer(const net::http_server_request& in, net::responder& out) {
     std::lock_guard lock{mutex_};
     auto json = [&](int status, std::string text) {
-      late_.push_back({std::chrono::steady_clock::now() + answer_after, std::move(out), status,
-                       std::move(text)});
+      late_.push_back(
+        {std::chrono::steady_clock::now() + answer_after, std::move(out), status, std::move(text)});
     };
     auto body = parse_json(in.body);
     if (in.path() == "/ledger") {
@@ -156,7 +154,10 @@ argv = ["sh", "-c", "echo \"$1\" >> {3} && echo '{{\"value\":100000}}'", "note",
 timeout = "500ms"
 total_timeout = "600ms"
 [tools.note.reconcile]
-argv = ["sh", "-c", "if grep -qx \"$1\" {3}; then echo '{{\"state\":\"done\",\"result\":{{\"value\":100000}}}}'; else echo '{{\"state\":\"not_done\"}}'; fi", "note", "{{line}}"]
+argv = ["sh", "-c", '''
+if grep -qx "$1" {3}; then echo '{{"state":"done","result":{{"value":100000}}}}'
+else echo '{{"state":"not_done"}}'
+fi''', "note", "{{line}}"]
 )",
                                             chaos_plugin(), port, service, notes));
 }
@@ -204,8 +205,8 @@ private:
         std::this_thread::sleep_for(std::chrono::milliseconds{1});
       // Twice, at different times: the second answer must name the same invocation.
       for (int times = 0; times < 2 && !stop_;) {
-        auto got = peer_.post("/v1/agents/courier/invocations", fmt::format("{{\"n\":{}}}", n),
-                              headers);
+        auto got
+          = peer_.post("/v1/agents/courier/invocations", fmt::format("{{\"n\":{}}}", n), headers);
         if (got.status != 200 && got.status != 202) {
           std::this_thread::sleep_for(std::chrono::milliseconds{5});
           continue;
@@ -280,18 +281,18 @@ TEST_CASE("200 times kill -9: nothing acknowledged is lost, nothing happens twic
   auto in = std::ifstream{(folder / "notes").string()};
   for (std::string line; std::getline(in, line);)
     ++notes[line];
-  auto notes_twice = std::count_if(notes.begin(), notes.end(),
-                                   [](const auto& n) { return n.second > 1; });
+  auto notes_twice
+    = std::count_if(notes.begin(), notes.end(), [](const auto& n) { return n.second > 1; });
   auto c = outside.take();
-  auto seconds = [](auto from, auto to) {
-    return std::chrono::duration<double>(to - from).count();
-  };
+  auto seconds
+    = [](auto from, auto to) { return std::chrono::duration<double>(to - from).count(); };
   std::printf("%d kills in %.1f s, done %.1f s later (seed %u): %zu of %d parcels acknowledged, "
               "%zu right, %zu renamed; ledger: %zu entries, %zu twice, %zu repeats recognised by "
               "their key; board: %zu posts, %zu twice, %zu looked up; notes: %zu, %td twice\n",
               kills, seconds(begun, killed), seconds(killed, std::chrono::steady_clock::now()),
               seed(), crowd.acknowledged(), parcels, right, crowd.renamed(), c.entries,
-              c.entries_twice, c.repeats, c.posts, c.posts_twice, c.lookups, notes.size(), notes_twice);
+              c.entries_twice, c.repeats, c.posts, c.posts_twice, c.lookups, notes.size(),
+              notes_twice);
 
   CHECK(crowd.acknowledged() == parcels);
   CHECK(crowd.renamed() == 0);

@@ -119,8 +119,8 @@ public:
       waitpid(std::exchange(pid_, -1), &status, 0);
     reader_.join();
     std::lock_guard lock{mutex_};
-    return {WIFEXITED(status) ? WEXITSTATUS(status) : -1, WIFSIGNALED(status) ? WTERMSIG(status) : 0,
-            out_, err_};
+    return {WIFEXITED(status) ? WEXITSTATUS(status) : -1,
+            WIFSIGNALED(status) ? WTERMSIG(status) : 0, out_, err_};
   }
   ending kill() {
     send(SIGKILL);

@@ -302,7 +302,7 @@ TEST_CASE("what surely did not happen is sent again a bounded number of times", 
     a.effect = false;
   });
   CHECK(receipt_of(finish(w, o)).note == "unavailable");
-  CHECK(w.calls["tool:aut"].size() == 1 + o.invocations.reissues_max);
+  CHECK(w.calls["tool:aut"].size() == std::size_t{1} + o.invocations.reissues_max);
 }
 
 namespace {

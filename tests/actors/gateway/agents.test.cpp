@@ -89,4 +89,18 @@ class gateway_pays final : public agent<nothing, words> {
 };
 TROUPE_AGENT(gateway_pays)
 
+class gateway_pays_twice final : public agent<nothing, words> {
+  task<words> run(nothing) override {
+    auto both = co_await when_all(tool("bank").call<words>(), tool("bank").call<words>());
+    auto& [one, other] = both;
+    if (!one)
+      co_return std::move(one).error();
+    if (!other)
+      co_return std::move(other).error();
+    one->text += ", " + other->text;
+    co_return std::move(*one);
+  }
+};
+TROUPE_AGENT(gateway_pays_twice)
+
 } // namespace troupe::test

@@ -10,7 +10,8 @@
 namespace troupe::test {
 
 /// Agents: `double`, `approved` (waits for the signal `approve`), `talker` (emits, then waits for
-/// `go`), `breaks` (fails until it is told otherwise), `pays` (an effect of unknown outcome).
+/// `go`), `breaks` (fails until it is told otherwise), `pays` (an effect of unknown outcome),
+/// `pays_twice` (two of them, side by side).
 inline constexpr std::string_view gateway_topology = R"(
 [troupe]
 name = "gateway_test"
@@ -28,6 +29,8 @@ class = "gateway_talker"
 class = "gateway_breaks"
 [agents.pays]
 class = "gateway_pays"
+[agents.pays_twice]
+class = "gateway_pays_twice"
 [agents.narrow]
 class = "gateway_approved"
 concurrency = 1

@@ -1,5 +1,6 @@
 #include "actors/gateway/rest.hpp"
 #include "tests/actors/gateway/playing.hpp"
+#include "tests/runtime/net/raw_socket.hpp"
 
 #include <atomic>
 #include <thread>
@@ -28,8 +29,8 @@ TEST_CASE("a POST that waits is answered with the result") {
 TEST_CASE("a POST that would rather not wait is answered at acceptance") {
   playing aut;
 
-  auto got = aut.peer.post("/v1/agents/approved/invocations", "{}",
-                           headers{{"Prefer", "respond-async"}});
+  auto got
+    = aut.peer.post("/v1/agents/approved/invocations", "{}", headers{{"Prefer", "respond-async"}});
 
   CHECK(got.status == 202);
   CHECK(got.headers.value_or("location", "") == "/v1/invocations/" + got.text("id"));
@@ -80,9 +81,9 @@ TEST_CASE("what cannot be right is refused with a problem document") {
   CHECK(post("/v1/agents/nobody/invocations", "{}") == 404);
   CHECK(post("/v1/agents/double/invocations", "{\"n\":\"x\"}") == 400);
   CHECK(post("/v1/agents/double/invocations", "{") == 400);
-  CHECK(post("/v1/agents/double/invocations", "{}",
-             headers{{"Idempotency-Key", std::string(256, 'k')}})
-        == 400);
+  CHECK(
+    post("/v1/agents/double/invocations", "{}", headers{{"Idempotency-Key", std::string(256, 'k')}})
+    == 400);
   CHECK(post("/v1/invocations", "{}") == 405);
   CHECK(post("/v2/invocations", "{}") == 404);
   CHECK(post("/v1/invocations/zzz-1/cancel", "") == 404);
@@ -151,6 +152,103 @@ TEST_CASE("a parked invocation says what settles it, and goes on when it is sett
   CHECK(aut.peer.post("/v1/invocations/" + id + "/resolve", R"({"abort":true})").status == 409);
 }
 
+TEST_CASE("of two parked effects the one is shown that resolve settles, and only it is settled") {
+  playing aut;
+  auto id = aut.begin("pays_twice", "{}");
+  auto parked_at = [&](std::string_view not_this) {
+    std::string at;
+    for (int i = 0; i < 2'000 && (at.empty() || at == not_this); ++i) {
+      auto shown = aut.show(id).json();
+      const auto* p = shown.as_object().if_contains("parked");
+      at = p == nullptr ? std::string{} : std::string{p->at("at").as_string()};
+    }
+    return at;
+  };
+  auto parked_effects = [&] {
+    auto text = aut.peer.get("/v1/invocations/" + id + "/journal").body;
+    std::size_t n = 0;
+    for (auto i = text.find("\"entry\":\"parked\""); i != std::string::npos;
+         i = text.find("\"entry\":\"parked\"", i + 1))
+      ++n;
+    return n;
+  };
+  for (int i = 0; i < 2'000 && parked_effects() < 2; ++i) {
+  }
+  REQUIRE(parked_effects() == 2);
+  auto resolve = [&](const std::string& at) {
+    return aut.peer.post("/v1/invocations/" + id + "/resolve",
+                         R"({"done":{"text":"paid )" + at + R"("},"at":")" + at + "\"}");
+  };
+
+  auto first = parked_at({});
+  CHECK(aut.show(id).body.find("--not-done --at=" + first) != std::string::npos);
+  CHECK(resolve("0.7/7").status == 409);
+  CHECK(resolve("seven").status == 400);
+  CHECK(resolve(first).status == 200);
+  auto second = parked_at(first);
+  CHECK(second != first);
+  CHECK(resolve(first).status == 409);
+  CHECK(resolve(second).status == 200);
+
+  auto text = aut.until(id, "status", "completed").text("result");
+  CHECK(text.find("paid " + first) != std::string::npos);
+  CHECK(text.find("paid " + second) != std::string::npos);
+}
+
+TEST_CASE("a client that ends its own side while it waits still gets the result") {
+  playing aut;
+  auto at = aut.cast().address();
+  auto client = raw_socket::to(static_cast<std::uint16_t>(std::stoi(at.substr(at.rfind(':') + 1))));
+
+  client.send("POST /v1/agents/approved/invocations HTTP/1.1\r\nHost: localhost\r\n"
+              "Content-Length: 2\r\n\r\n{}");
+  client.end_sending();
+  std::string id;
+  for (int i = 0; i < 2'000 && id.empty(); ++i) {
+    auto open = aut.peer.get("/v1/invocations?status=open").json();
+    if (const auto& all = open.at("invocations").as_array(); !all.empty())
+      id = all[0].at("id").as_string();
+  }
+  auto path = "/v1/invocations/" + id + "/signals/approve";
+  CHECK(aut.peer.post(path, R"({"text":"go"})").status == 200);
+
+  auto answer = client.read_to_end();
+  CHECK(answer.starts_with("HTTP/1.1 200 OK"));
+  CHECK(answer.find(R"("result":{"text":"go"})") != std::string::npos);
+}
+
+TEST_CASE("without a token, no page of another machine comes in") {
+  playing aut;
+  auto at = aut.cast().address();
+  auto port = at.substr(at.rfind(':'));
+  auto status = [&](const char* name, std::string value) {
+    return aut.peer.post("/v1/agents/double/invocations", R"({"n":1})", headers{{name, value}})
+      .status;
+  };
+
+  CHECK(status("Origin", "https://evil.example") == 403);
+  CHECK(status("Origin", "http://127.0.0.1.evil.example" + port) == 403);
+  CHECK(status("Origin", "null") == 403);
+  CHECK(status("Host", "evil.example" + port) == 403);
+  CHECK(status("Origin", "http://LOCALHOST:3000") == 200);
+  CHECK(status("Origin", "http://[::1]" + port) == 200);
+  CHECK(status("Host", "localhost" + port) == 200);
+  auto refused = aut.peer.get("/v1/agents", headers{{"Origin", "https://evil.example"}});
+  CHECK(refused.status == 403);
+  CHECK(refused.headers.value_or("content-type", "") == problem);
+  CHECK(aut.peer.get("/healthz", headers{{"Host", "evil.example"}}).status == 200);
+}
+
+TEST_CASE("with a token, names do not matter") {
+  playing aut{"token = \"open sesame\"\n"};
+
+  auto got = aut.peer.get("/v1/agents", headers{{"Authorization", "Bearer open sesame"},
+                                                {"Host", "desk.example"},
+                                                {"Origin", "https://desk.example"}});
+
+  CHECK(got.status == 200);
+}
+
 TEST_CASE("lists are filtered and paged, newest first") {
   playing aut;
   for (int i = 0; i < 5; ++i)
@@ -188,7 +286,7 @@ TEST_CASE("agents are listed with their schemas") {
 
   auto all = aut.peer.get("/v1/agents").json().at("agents").as_array();
 
-  CHECK(all.size() == 6);
+  CHECK(all.size() == 7);
   for (const auto& a : all) {
     CHECK(a.at("loaded").as_bool());
     CHECK(a.at("input_schema").is_object());

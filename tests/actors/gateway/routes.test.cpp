@@ -27,7 +27,8 @@ TEST_CASE("queries are read and decoded") {
 
 TEST_CASE("times are RFC 3339 or nothing") {
   CHECK(troupe::to_string(*parse_time("2026-11-20T22:34:24.5Z")) == "2026-11-20T22:34:24.500000Z");
-  CHECK(troupe::to_string(*parse_time("2026-11-20T22:34:24+01:30")) == "2026-11-20T21:04:24.000000Z");
+  CHECK(troupe::to_string(*parse_time("2026-11-20T22:34:24+01:30"))
+        == "2026-11-20T21:04:24.000000Z");
   for (const auto* wrong : {"", "now", "2026-11-20", "2026-13-20T22:34:24Z", "2026-02-30T00:00:00Z",
                             "2026-11-20T22:34:24", "2026-11-20T22:34:24Zx"})
     CHECK(!parse_time(wrong));

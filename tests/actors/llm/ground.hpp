@@ -26,7 +26,7 @@ namespace troupe::test {
 using namespace std::chrono_literals;
 
 /// Time that stands still until the test moves it.
-class virtual_time final : public time_source {
+class endpoint_time final : public time_source {
 public:
   utc_time now() const override {
     return utc_time{1'700'000'000s}
@@ -184,7 +184,7 @@ public:
       scheduler.advance_time(std::min<caf::timespan>(until - time.steady(), 10ms));
   }
 
-  virtual_time time;
+  endpoint_time time;
   fixed_random random;
   memory_sink events;
   directory services;

@@ -68,6 +68,21 @@ TEST_CASE("a child that dies at once goes one checkpoint back, then to nothing")
   CHECK(history.next() == "c");
 }
 
+TEST_CASE("a start that fails does not drop what a long life has saved") {
+  checkpoint_history history{5};
+  history.started();
+  history.save("a");
+  history.save("b");
+  history.died(false);
+
+  history.died(true); // could not be started
+  CHECK(history.next() == "a");
+
+  history.started();
+  history.died(false);
+  CHECK(history.next() == "b");
+}
+
 TEST_CASE("only the latest checkpoints are kept") {
   checkpoint_history history{2};
   for (auto state : {"a", "b", "c"})

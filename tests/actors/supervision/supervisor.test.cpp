@@ -313,6 +313,20 @@ TEST_CASE("a restarted child gets its last checkpoint; one that dies at once get
   CHECK(f.given["a"] == strings{"", "two", "one", ""});
 }
 
+TEST_CASE("a start that fails leaves the checkpoints of a child that was well") {
+  fixture f{restart_strategy::one_for_all};
+  f.supervise_all({"a", "b"});
+  f.stage.tell(caf::actor{f.now["b"]}, save{"one"});
+  f.stage.tell(caf::actor{f.now["b"]}, save{"two"});
+  f.stage.advance(6s, 100ms);
+
+  f.failing["b"] = 1;
+  f.kill("a"); // b, which did nothing wrong, is stopped with it
+  f.stage.advance(2s);
+
+  CHECK(f.given["b"] == strings{"", "one"});
+}
+
 TEST_CASE("a checkpoint that is too large ends its child: its state could not be restored") {
   fixture f;
   f.supervise_all({"a"});

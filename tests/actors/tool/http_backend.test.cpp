@@ -279,4 +279,39 @@ TEST_CASE("an HTTP reconcile tells done, not_done and what it cannot tell") {
   CHECK(ask(200, R"({"items":[]})").value() == R"({"state":"not_done"})");
   CHECK(ask(404, "").value() == R"({"state":"not_done"})");
   CHECK(ask(500, "").error().code == errc::unavailable);
+  CHECK(ask(410, "").error().code == errc::not_found); // it was there once
+}
+
+TEST_CASE("a reconcile's answer of another shape is not taken for not_done") {
+  auto told = [](std::string body, std::string_view pointer = "/items/0",
+                 std::string type = "application/json") -> std::string {
+    auto said = http_reconciled(answer(200, std::move(body), {{"content-type", std::move(type)}}),
+                                true, pointer, the_time.now(), {});
+    if (said)
+      return *said;
+    CHECK(said.error().code == errc::schema_mismatch);
+    CHECK(said.error().outcome == certainty::unknown);
+    return "unknown";
+  };
+  const std::string not_done = R"({"state":"not_done"})";
+  const std::string done_null = R"({"state":"done","result":null})";
+
+  CHECK(told(R"({"items":[null]})") == not_done);
+  CHECK(told(R"({"items":[[]]})") == not_done);
+  CHECK(told(R"({"items":{}})") == not_done);
+  CHECK(told(R"({"id":null})", "/id") == not_done);
+  CHECK(told("{}", "/id") == not_done);
+  CHECK(told("[]", "/0") == not_done);
+  CHECK(told("[]", "") == not_done);
+  CHECK(told("", "") == done_null);
+
+  CHECK(told(R"({"error":"down for maintenance"})") == "unknown");
+  CHECK(told(R"({"items":null})") == "unknown");
+  CHECK(told(R"({"items":"none"})") == "unknown");
+  CHECK(told(R"([{"id":1}])", "/id") == "unknown");
+  CHECK(told(R"({"items":[1]})", "/items/-") == "unknown");
+  CHECK(told("") == "unknown");
+  CHECK(told("<html>back soon</html>") == "unknown");
+  CHECK(told("<html>back soon</html>", "/items/0", "text/html") == "unknown");
+  CHECK(told("<html>back soon</html>", "", "text/html") == "unknown");
 }

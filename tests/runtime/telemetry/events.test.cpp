@@ -35,6 +35,14 @@ event call_event() {
   return e;
 }
 
+std::string dropped_line(int lines) {
+  event lost;
+  lost.lvl = level::warning;
+  lost.name = "telemetry.dropped";
+  lost.fields.emplace_back("lines", std::to_string(lines));
+  return to_json_line(lost, fixed_time{}.now()) + "\n";
+}
+
 struct pipe_pair {
   pipe_pair() { REQUIRE(::pipe2(fds.data(), O_CLOEXEC) == 0); }
   ~pipe_pair() {
@@ -141,7 +149,49 @@ TEST_CASE("a reader that does not keep up loses lines, but gets no half one as a
 
   CHECK(aut.dropped() == 1);
   CHECK(cut.back() == 'x');
-  CHECK(next == "\n" + to_json_line(call_event(), clock.now()) + "\n");
+  CHECK(next == "\n" + dropped_line(1) + to_json_line(call_event(), clock.now()) + "\n");
+}
+
+TEST_CASE("a blocking pipe that nobody reads costs one wait, and the lines lost are told") {
+  pipe_pair ends;
+  ::fcntl(ends.fds[1], F_SETPIPE_SZ, 4096);
+  fixed_time clock;
+  json_line_sink aut{ends.fds[1], level::info, clock};
+  auto line = to_json_line(call_event(), clock.now()) + "\n";
+
+  while (aut.dropped() == 0)
+    aut.write(call_event());
+  auto began = std::chrono::steady_clock::now();
+  for (int i = 0; i < 100; ++i)
+    aut.write(call_event());
+  auto took = std::chrono::steady_clock::now() - began;
+  auto before = ends.read_some();
+  aut.write(call_event());
+  auto after = ends.read_some();
+  aut.write(call_event());
+
+  CHECK(took < 2s);
+  CHECK(before.size() % line.size() == 0);
+  CHECK(aut.dropped() == 101);
+  CHECK(after == dropped_line(101) + line);
+  CHECK(ends.read_some() == line);
+}
+
+TEST_CASE("a line longer than a pipe takes at once reaches a reader whole") {
+  pipe_pair ends;
+  fixed_time clock;
+  json_line_sink aut{ends.fds[1], level::info, clock};
+  auto large = call_event();
+  large.fields.emplace_back("text", '"' + std::string(1'000'000, 'x') + '"');
+  auto line = to_json_line(large, clock.now()) + "\n";
+  std::thread writer{[&] { aut.write(large); }};
+
+  std::string all;
+  while (all.size() < line.size())
+    all += ends.read_some();
+  writer.join();
+
+  CHECK(all == line);
 }
 
 TEST_CASE("a descriptor that fails costs lines, not the process") {
