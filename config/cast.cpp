@@ -137,11 +137,11 @@ void cast::parts::watch(std::vector<caf::actor> all) {
     for (const auto& a : all)
       self->monitor(a);
     auto left = all.size();
-    self->set_down_handler([self, fatal, left](caf::down_msg& down) mutable {
+    self->set_down_handler([fatal, left](caf::scheduled_actor* me, caf::down_msg& down) mutable {
       if (down.reason != caf::exit_reason::user_shutdown && down.reason)
         fatal(error{errc::internal, "a core actor has died: " + caf::to_string(down.reason)});
       if (--left == 0)
-        self->quit();
+        me->quit();
     });
     return caf::behavior{[](caf::unit_t) {}};
   });

@@ -329,7 +329,7 @@ kit::stage_options slow_tool(effect_class cls, bool reconciles = false) {
 
 } // namespace
 
-TEST_CASE("a call that loses a race is stopped; what may have happened is written down",
+TEST_CASE("a call that loses a race is stopped, what may have happened is written down",
           "[classes]") {
   for (auto cls : {effect_class::read, effect_class::idempotent, effect_class::at_most_once}) {
     kit::world w;

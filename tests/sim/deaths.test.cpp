@@ -53,7 +53,7 @@ TEST_CASE("an exception kills the invocation, which replays after a backoff", "[
   CHECK(to_string(deaths[0].at) == "-/0");
 }
 
-TEST_CASE("the third death at one address is the last; nobody else is affected", "[deaths]") {
+TEST_CASE("the third death at one address is the last, nobody else is affected", "[deaths]") {
   bug_of(100);
   play("fine", [](order in) -> task<receipt> {
     (void)co_await tool("charge").call<std::string>();

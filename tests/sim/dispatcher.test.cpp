@@ -43,7 +43,7 @@ bool all_ended(const std::vector<std::shared_ptr<kit::answer>>& all) {
 
 } // namespace
 
-TEST_CASE("what was acknowledged is there after any crash; the client may repeat", "[dispatcher]") {
+TEST_CASE("what was acknowledged is there after any crash, the client may repeat", "[dispatcher]") {
   play("brief", brief);
   auto report = kit::for_each_crash_point(
     [](kit::world& w) {
@@ -98,7 +98,7 @@ TEST_CASE("the same key gives the first one's answer: open, ended, and after a r
   CHECK_FALSE(stage.record_of("2"));
 }
 
-TEST_CASE("the same key with another input is a conflict; another agent's key is another key",
+TEST_CASE("the same key with another input is a conflict, another agent's key is another key",
           "[dispatcher]") {
   play("naps", naps);
   play("brief", brief);
@@ -236,7 +236,7 @@ TEST_CASE("a drain ends after its time and says what is left", "[dispatcher]") {
   CHECK(stage.now() - begun < 6s);
 }
 
-TEST_CASE("idle is told when nothing queues, runs or sleeps; what is stuck is counted",
+TEST_CASE("idle is told when nothing queues, runs or sleeps, what is stuck is counted",
           "[dispatcher]") {
   play("naps", naps);
   play("waits", [](order) -> task<receipt> {

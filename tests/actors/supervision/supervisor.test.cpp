@@ -296,7 +296,7 @@ TEST_CASE("escalation restarts the supervisor below as a child of the one above"
   CHECK(f.gave_up.empty());
 }
 
-TEST_CASE("a restarted child gets its last checkpoint; one that dies at once gets the one before") {
+TEST_CASE("a restarted child gets its last checkpoint, one that dies at once gets the one before") {
   fixture f;
   f.supervise_all({"a"});
   f.stage.tell(caf::actor{f.now["a"]}, save{"one"});

@@ -383,7 +383,7 @@ TEST_CASE("a tool with an impossible schema is not started") {
   CHECK(started.error().code == errc::invalid_input);
 }
 
-TEST_CASE("an exception costs its call, not the actor; a call that always throws is set aside") {
+TEST_CASE("an exception costs its call, not the actor, a call that always throws is set aside") {
   fixture f;
   auto throwing = std::make_shared<throwing_backend>();
   f.start({throwing, nullptr});
