@@ -181,8 +181,9 @@ bool knows_command(const CLI::App& app, std::string_view word) {
   if (word.starts_with('-') || std::find(names.begin(), names.end(), word) != names.end())
     return true;
   auto near = config::nearest(word, names);
-  complain(fmt::format("there is no command '{}'{}; `troupe --help` lists them", printable(word),
-                       near.empty() ? "" : fmt::format(", did you mean '{}'?", near)));
+  complain(fmt::format("there is no command '{}'; {}", printable(word),
+                       near.empty() ? "`troupe --help` lists them"
+                                    : fmt::format("did you mean '{}'?", near)));
   return false;
 }
 

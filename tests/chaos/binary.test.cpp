@@ -262,6 +262,16 @@ TEST_CASE("clients say with their exit code what went wrong") {
   CHECK(table.out.find("approved") != std::string::npos);
 }
 
+TEST_CASE("a word that is no command and an id that is empty are named") {
+  auto unknown = troupe({"canel", "x-1"});
+  auto empty = troupe({"cancel", ""});
+
+  CHECK(unknown.exit_code == 2);
+  CHECK(unknown.err.find("no command 'canel'; did you mean 'cancel'?") != std::string::npos);
+  CHECK(empty.exit_code == 2);
+  CHECK(empty.err.find("ID: is empty") != std::string::npos);
+}
+
 TEST_CASE("a token that is missing is exit code 7") {
   desk d{"[gateway]\ntoken = \"${DESK_TOKEN}\"\n"};
   troupe_process server{{"run", d.file}, {"DESK_TOKEN=open sesame"}};

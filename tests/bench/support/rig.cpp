@@ -26,7 +26,7 @@ public:
       accepted_();
   }
   void on_ended(const std::string& id, const outcome& how) override {
-    if (!how.value)
+    if (!how.value && how.value.error().code != errc::shutting_down)
       fmt::print(stderr, "{} failed: {}\n", id, to_string(how.value.error()));
     if (done_)
       done_(how.value.has_value());

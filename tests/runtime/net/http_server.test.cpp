@@ -362,6 +362,10 @@ TEST_CASE("a client that ends only its own side still gets its answer") {
   client.end_sending();
   auto [request, answer] = aut.requests.take();
 
+  inbox<bool> ended;
+  answer.on_close([&] { ended.put(true); });
+  CHECK(ended.take());
+  CHECK_FALSE(answer.gone());
   answer.respond(200, {}, "late");
 
   CHECK(client.read_to_end().ends_with("late"));
