@@ -33,6 +33,9 @@ public:
 
   const char* name() const override { return "timer"; }
 
+  // Those that are armed here hold a handle on this actor in turn.
+  void on_exit() override { queue_ = {}; }
+
 protected:
   caf::behavior make_behavior() override {
     return {
