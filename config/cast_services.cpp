@@ -11,7 +11,6 @@ namespace {
 
 constexpr std::string_view tools_prefix = "tools.";
 constexpr std::string_view models_prefix = "models.";
-constexpr std::string_view supervisors_prefix = "supervisors.";
 
 /// What was wrong, and with whom.
 error at(std::string_view id, error why) {

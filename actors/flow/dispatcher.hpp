@@ -65,6 +65,9 @@ private:
   static constexpr std::uint64_t purge_timer = take_up_timer - 1;
   static constexpr std::uint64_t drain_timer = take_up_timer - 2;
 
+  // Requests kept while recovery reads what is open, or while a key is being looked up.
+  static constexpr std::size_t stash_max = 100'000;
+
   /// Somebody who wants to know: an actor's promise or an observer.
   struct waiter {
     caf::response_promise promise;
@@ -125,7 +128,7 @@ private:
   };
   using slots = std::unordered_map<invocation_no, slot>;
 
-  // -- accepting, in dispatcher.cpp --
+  // -- accepting, in dispatcher_accept.cpp --
   void on_invoke(invoke_request& r);
   void invite(invoke_request& r, waiter w);
   void on_child_requested(child_requested& c);
@@ -143,7 +146,7 @@ private:
   void unstash(const error* why = nullptr);
   void report_child(const child_requested& c, result<std::string> value);
 
-  // -- running --
+  // -- running, in dispatcher_running.cpp --
   void admit(slot& s);
   void start(slot& s);
   void stand_in_line(slot& s, bool first = false);

@@ -111,6 +111,11 @@ protected:
   result<std::string> outcome_;
 };
 
+/// Whether a service outside of the journal carries it out.
+constexpr bool is_call(journal::effect_kind k) noexcept {
+  return k == journal::effect_kind::tool || k == journal::effect_kind::model;
+}
+
 /// The address-derived idempotency key of an effect.
 std::string effect_key(std::string_view invocation, std::uint32_t run, std::uint32_t generation,
                        const journal::address& at);

@@ -125,7 +125,7 @@ private:
   void on_passivation(bool go);
   void on_key_granted();
 
-  // -- the coroutine's life --
+  // -- the coroutine's life, in invocation_life.cpp --
   void begin_generation(std::string_view input, const std::string& state);
   void begin_again(const journal::replay& past, effect_base& e);
   void advance();
@@ -150,7 +150,7 @@ private:
   void arm_grace();
   void drop_coroutine() noexcept;
 
-  // -- the journal's side --
+  // -- the journal's side, in invocation_journal.cpp --
   lsn flush(bool tell_dispatcher = false);
   void let_go();
   void record(const journal::command& c);
@@ -162,7 +162,7 @@ private:
   void count_entry();
   store::unit& extra();
 
-  // -- effects, in invocation_effects.cpp --
+  // -- effects, in invocation_issue.cpp and invocation_effects.cpp --
   bool issue_patched(effect_base& e);
   bool issue_local(effect_base& e);
   bool issue_replayed(effect_base& e);

@@ -19,10 +19,9 @@ static_assert(journal::format_version == 1, "TROUPE_STAMP names the version of t
 
 constexpr std::string_view stamp_section = ".troupe.stamp";
 
-/// Longest stamp, and most sections of a library that are looked at: what is above is no plugin of
-/// ours but a broken file.
+/// Longest stamp, and longest table of section names: what is above is no plugin of ours but a
+/// broken file.
 constexpr std::size_t stamp_max = 512;
-constexpr std::size_t sections_max = 100'000;
 constexpr std::size_t names_max = 16U << 20U;
 
 using elf_header = ElfW(Ehdr);
@@ -37,8 +36,7 @@ bool read_at(std::ifstream& in, std::uint64_t offset, T* into, std::size_t count
 
 /// The bytes of the section called `name`; empty where there is none.
 std::string read_section(std::ifstream& in, const elf_header& head, std::string_view name) {
-  if (head.e_shentsize != sizeof(elf_section) || head.e_shnum > sections_max
-      || head.e_shstrndx >= head.e_shnum)
+  if (head.e_shentsize != sizeof(elf_section) || head.e_shstrndx >= head.e_shnum)
     return {};
   auto sections = std::vector<elf_section>(head.e_shnum);
   if (!read_at(in, head.e_shoff, sections.data(), sections.size()))

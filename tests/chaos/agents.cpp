@@ -39,7 +39,9 @@ TROUPE_AGENT(fails)
 /// How long it sleeps, in milliseconds.
 class naps final : public agent<number, number> {
   task<number> run(number in) override {
-    co_await sleep(std::chrono::milliseconds{in.n});
+    auto slept = co_await sleep(std::chrono::milliseconds{in.n});
+    if (!slept)
+      co_return std::move(slept).error();
     co_return in;
   }
 };
@@ -73,7 +75,9 @@ class courier final : public agent<parcel, delivered> {
       if (!got)
         co_return std::move(got).error();
       out.sum += got->value;
-      co_await sleep(std::chrono::milliseconds{4});
+      auto slept = co_await sleep(std::chrono::milliseconds{4});
+      if (!slept)
+        co_return std::move(slept).error();
     }
     auto drawn = co_await random();
     out.drawn = static_cast<std::int64_t>(drawn >> 1U);

@@ -1,0 +1,482 @@
+// The coroutine's life within an invocation: replay, live, generations, its end.
+#include "runtime/core/invocation.hpp"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+
+namespace troupe {
+namespace {
+
+constexpr std::string_view unknown_exception = "an exception that is not a std::exception";
+
+} // namespace
+
+void invocation::begin_generation(std::string_view input, const std::string& state) {
+  try {
+    agent_ = who_.cls->make();
+    root_ = std::make_unique<detail::branch>(*this, std::string{});
+    if (auto begun = agent_->begin(input, *root_); !begun)
+      finish(store::status::failed, begun.error());
+    else if (auto loaded = agent_->load_state(state); !loaded)
+      halt_ = std::make_unique<error>(
+        error{errc::schema_mismatch, "saved state of this key: " + loaded.error().message});
+  } catch (const std::exception& e) {
+    die(e.what());
+  } catch (...) {
+    die(std::string{unknown_exception});
+  }
+}
+
+void invocation::advance() {
+  if (over_ || !begun_)
+    return;
+  if (!live_ && root_->next) // the first step of a replay
+    detail::run_branch(root_.get());
+  do
+    run_coroutine();
+  while (!over_ && end_turn());
+}
+
+void invocation::run_coroutine() {
+  while (!over_ && !next_) {
+    if (too_long_) {
+      finish(store::status::failed,
+             error{errc::output_too_large,
+                   fmt::format("a generation holds at most {} journal entries (entries_max); "
+                               "co_return continue_as(state) begins a new one",
+                               world_.options.entries_max)});
+      return;
+    }
+    if (halt_) {
+      pause(*halt_);
+      return;
+    }
+    if (root_->finished()) {
+      root_ended();
+      continue;
+    }
+    if (!live_) {
+      if (replay_ && !replay_->at_end())
+        replay_next();
+      else
+        go_live();
+      continue;
+    }
+    match_signals();
+    if (!has_key_ && !ready_.empty()) {
+      want_key();
+      return;
+    }
+    if (!deliver_ready())
+      return;
+  }
+}
+
+void invocation::replay_next() {
+  auto& next = replay_->peek();
+  if (std::holds_alternative<journal::cancel_delivered>(next)) {
+    cancelled_ = true;
+    replay_->advance();
+    return;
+  }
+  if (auto* found = std::get_if<journal::state_loaded>(&next)) {
+    if (auto loaded = agent_->load_state(found->state.text); !loaded)
+      halt_ = std::make_unique<error>(loaded.error());
+    replay_->advance();
+    return;
+  }
+  auto* done = std::get_if<journal::completion>(&next);
+  auto* e = done == nullptr ? nullptr : find(done->at);
+  if (e == nullptr) {
+    nondeterministic("nothing more");
+    return;
+  }
+  auto value = done->ok ? result<std::string>{std::move(done->value.text)}
+                        : result<std::string>{std::move(done->failure)};
+  replay_->advance();
+  world_.replayed.fetch_add(1, std::memory_order_relaxed);
+  deliver(*e, std::move(value));
+}
+
+bool invocation::deliver_ready() {
+  while (!ready_.empty()) {
+    auto item = std::move(ready_.front());
+    ready_.erase(ready_.begin());
+    auto* e = find(item.id);
+    if (e == nullptr) { // its branch lost a race meanwhile
+      if (item.signal == 0)
+        record_note("late_result", item.value ? *item.value : to_json(to_string(item.value.error())));
+      continue;
+    }
+    // Looked at before it is recorded: an answer of another shape is a failure that a retry cures.
+    if (item.value)
+      if (auto fits = e->fits(*item.value); !fits)
+        item.value = error{errc::schema_mismatch, fits.error().message,
+                           e->cls_ >= effect_class::idempotent ? certainty::unknown
+                                                               : certainty::definite};
+    if (item.signal != 0)
+      send(world_.dispatcher, signal_consumed{who_.no});
+    record_completion(*e, item);
+    deliver(*e, std::move(item.value));
+    return true;
+  }
+  return false;
+}
+
+void invocation::deliver(effect_base& e, result<std::string> value) {
+  idle_since_ = {};
+  e.pending_ = false;
+  pending_.erase(e.id_);
+  e.outcome_ = std::move(value);
+  auto* b = e.on_;
+  b->next = b->leaf->self;
+  detail::run_branch(b);
+}
+
+void invocation::go_live() {
+  live_ = true;
+  auto past = std::move(replay_);
+  if (past) {
+    if (past->ends_yielding()) {
+      has_key_ = false;
+      if (who_.has_key) // as far as the dispatcher knows
+        send(world_.dispatcher, key_released{who_.no});
+    }
+    // What was in flight when the last life ended is begun again, in the order of its addresses.
+    std::vector<std::uint64_t> open;
+    for (auto& [id, e] : pending_)
+      if (e->phase_ == phase::replayed)
+        open.push_back(id);
+    for (auto id : open)
+      if (auto* e = find(id); e != nullptr && !over_)
+        begin_again(*past, *e);
+    if (past->carries())
+      carried_ = std::move(past);
+  }
+  decisions_.clear();
+  if (over_ || !cancel_asked_)
+    return;
+  if (cancelled_)
+    arm_grace();
+  else
+    deliver_cancel();
+}
+
+void invocation::begin_again(const journal::replay& past, effect_base& e) {
+  auto at = e.at();
+  if (const auto* again = past.reissued(at)) {
+    e.key_ = again->key;
+    e.when_ = again->sent;
+  }
+  if (past.renewed(at)) {
+    e.run_ = run_;
+    e.repeated_ = false;
+    reissue(e);
+  } else if (past.is_parked(at)) {
+    e.phase_ = phase::parked;
+    const auto* decision = past.decision(at);
+    for (const auto& d : decisions_)
+      if (d.at == at)
+        decision = &d;
+    if (decision != nullptr)
+      apply_resolution(e, *decision);
+  } else {
+    start_again(e);
+  }
+}
+
+void invocation::root_ended() {
+  agent_base::ending end;
+  try {
+    end = agent_->end();
+  } catch (const std::exception& e) {
+    die(e.what());
+    return;
+  } catch (...) {
+    die(std::string{unknown_exception});
+    return;
+  }
+  if (end.continued && !cancelled_) {
+    next_generation(std::move(*end.continued));
+    return;
+  }
+  if (replay_ && !replay_->at_end()) {
+    nondeterministic("the end of run()");
+    return;
+  }
+  if (cancelled_) {
+    auto why = cancel_reason_ == journal::cancel_reason::deadline
+                 ? error{errc::deadline_exceeded, "the invocation's deadline has passed"}
+                 : error{errc::cancelled, fmt::format("cancelled ({})", to_string(cancel_reason_))};
+    bool own_error = !end.value && !end.continued;
+    finish(store::status::cancelled,
+           own_error ? std::move(end.value) : result<std::string>{std::move(why)});
+    return;
+  }
+  auto state = end.value ? store::status::completed : store::status::failed;
+  finish(state, std::move(end.value));
+}
+
+void invocation::next_generation(std::string state) {
+  if (replay_ && !replay_->at_end()) {
+    nondeterministic("continue_as");
+    return;
+  }
+  flush();
+  if (over_)
+    return;
+  auto saved = agent_->save_state();
+  drop_coroutine();
+  ++generation_;
+  entries_ = 0;
+  chain_length_ = 0;
+  business_keys_.clear();
+  warned_ = false;
+  carried_.reset();
+  deaths_.clear(); // addresses begin anew
+  journal::generation_began began;
+  began.state = keep(state);
+  began.patches = patches_;
+  out_.add(journal::entry{std::move(began)});
+  if (!saved.empty())
+    out_.add(journal::entry{journal::state_loaded{keep(saved)}});
+  for (const auto& s : signals_)
+    out_.add(journal::entry{
+      journal::signalled{s.id, s.name, keep(s.value), world_.env.clock.now()}});
+  // The first row holds the invocation itself and stays; the window is over the others.
+  if (generation_rows_.size() >= world_.options.generations_kept) {
+    auto keep_from = generation_rows_.size() + 1 - world_.options.generations_kept;
+    if (keep_from < generation_rows_.size())
+      extra().trim_before = generation_rows_[keep_from];
+    generation_rows_.erase(generation_rows_.begin(),
+                           generation_rows_.begin() + static_cast<long>(keep_from));
+  }
+  extra().changed = change_to(store::status::running);
+  // A checkpoint is waited for: an agent that only counts generations would outrun the disk.
+  tell_me_ = true;
+  flush();
+  if (over_)
+    return;
+  generation_rows_.push_back(last_lsn_);
+  replay_.reset();
+  live_ = true;
+  next_ = std::make_unique<next_begin>(next_begin{std::move(state), std::move(saved)});
+}
+
+void invocation::begin_next() {
+  auto next = std::move(next_);
+  begin_generation(next->input, next->state);
+  if (over_ || halt_)
+    return;
+  detail::run_branch(root_.get());
+  if (cancel_asked_)
+    deliver_cancel();
+}
+
+void invocation::finish(store::status state, result<std::string> value) {
+  if (over_)
+    return;
+  bool keeps = state == store::status::completed && agent_ && agent_->keeps_state();
+  if (keeps)
+    extra().state = store::saved_state{who_.agent, who_.key, agent_->save_state()};
+  live_ = true; // what is abandoned now is noted
+  drop_coroutine();
+  journal::ended end;
+  end.ok = value.has_value();
+  if (end.ok)
+    end.value = keep(*value);
+  else
+    end.failure = value.error();
+  end.when = world_.env.clock.now();
+  out_.add(journal::entry{std::move(end)});
+  auto& u = extra();
+  u.invocation = who_.no;
+  u.row = out_.take(who_.no, run_, generation_);
+  u.changed = change_to(state);
+  over_ = true;
+  auto at = world_.log.append(std::move(u), world_.dispatcher, who_.incarnation,
+                              caf::local_actor::context());
+  if (at != 0) {
+    let_go();
+    send(world_.dispatcher, invocation_ended{who_.no, at, outcome{state, std::move(value)}});
+  }
+  quit();
+}
+
+void invocation::die(std::string what) {
+  auto where = last_at_;
+  auto count = 1U + static_cast<std::uint32_t>(
+                      std::count_if(deaths_.begin(), deaths_.end(),
+                                    [&](const journal::died& d) { return d.at == where; }));
+  out_.add(journal::entry{journal::died{where, what, world_.env.clock.now()}});
+  bool enough = count >= world_.options.deaths_max;
+  if (enough)
+    extra().changed = change_to(store::status::quarantined);
+  tearing_down_ = true;
+  auto at = flush(true);
+  if (over_)
+    return;
+  event_line(level::error, enough ? "invocation.quarantined" : "invocation.died", nullptr,
+             "internal", {{"what", to_json(what)}, {"at", to_json(to_string(where))}});
+  over_ = true;
+  drop_coroutine();
+  if (enough)
+    send(world_.dispatcher,
+         invocation_stopped{who_.no, at, store::status::quarantined, error{errc::internal, what}});
+  else
+    send(world_.dispatcher, invocation_died{who_.no, at, count, std::move(what)});
+  quit();
+}
+
+void invocation::pause(error why) {
+  if (over_)
+    return;
+  out_ = {}; // nothing that came after the mismatch may stand in the journal
+  extra_.reset();
+  record_note("paused", to_json(to_string(why)));
+  extra().changed = change_to(store::status::paused);
+  if (!begun_) // its journal could not be read
+    extra_->changed->run = extra_->changed->generation = journal::outside;
+  tearing_down_ = true;
+  auto at = flush(true);
+  if (over_)
+    return;
+  event_line(level::error, "invocation.paused", nullptr, std::string{to_string(why.code)},
+             {{"why", to_json(why.message)}});
+  over_ = true;
+  drop_coroutine();
+  send(world_.dispatcher, invocation_stopped{who_.no, at, store::status::paused, std::move(why)});
+  quit();
+}
+
+bool invocation::end_turn() {
+  auto now = world_.env.clock.now();
+  auto limit = who_.passivate_after;
+  bool quiet = live_ && !cancelled_ && flying_ == 0 && ready_.empty() && gated_.empty()
+               && all_passive();
+  bool long_wait = quiet && limit.count() > 0 && next_wake() - now > limit;
+  // A wait whose length is known is written down with the command that begins it; the actor goes
+  // as soon as that is durable.
+  if (long_wait && next_wake() != never && !suspended_ && !out_.empty())
+    mark_suspended();
+  else if (!quiet && has_key_ && (suspended_ || stale_status_) && !out_.empty()) {
+    suspended_ = stale_status_ = false;
+    extra().changed = change_to(store::status::running);
+  }
+  if (quiet && may_yield()) {
+    // As in a monitor: what it has changed so far is seen by those that it lets in.
+    auto state = agent_->save_state();
+    out_.add(journal::entry{journal::state_loaded{keep(state)}});
+    extra().state = store::saved_state{who_.agent, who_.key, std::move(state)};
+    has_key_ = false;
+    mark_suspended();
+    key_until_ = flush();
+  }
+  flush();
+  if (over_)
+    return false;
+  if (quiet)
+    shrink();
+  auto begin = std::exchange(starting_, {});
+  for (auto id : begin)
+    if (auto* e = find(id); e != nullptr && e->phase_ != phase::ready)
+      start(*e);
+  match_signals();
+  if (!ready_.empty()) {
+    if (!has_key_)
+      want_key();
+    return has_key_;
+  }
+  if (long_wait && !leaving_)
+    leave_or_wait(now);
+  return false;
+}
+
+bool invocation::waits_for_decision() const {
+  return std::any_of(pending_.begin(), pending_.end(),
+                     [](const auto& p) { return p.second->phase_ == phase::parked; });
+}
+
+// Buffers are kept from step to step, but not over a wait: there may be 100,000 that wait.
+void invocation::shrink() {
+  out_ = {};
+  ready_.shrink_to_fit();
+  deaths_.shrink_to_fit();
+}
+
+void invocation::mark_suspended() {
+  suspended_ = true;
+  stale_status_ = false;
+  tell_me_ = true;
+  // After a restart, one that waits for a child must ask for it again: the child may have ended in
+  // the last commit. And of those that share a key by yielding, `running` is the one that has it.
+  auto wake = next_wake();
+  for (const auto& [_, e] : pending_)
+    if (e->kind_ == journal::effect_kind::invoke)
+      wake = world_.env.clock.now();
+  auto state = waits_for_decision()         ? store::status::parked
+               : who_.yields && has_key_ ? store::status::running
+                                            : store::status::suspended;
+  extra().changed = change_to(state, wake);
+}
+
+// Whether all that it waits for is signals, and timers beside them.
+bool invocation::may_yield() const {
+  using journal::effect_kind;
+  if (!who_.yields || !has_key_ || !agent_->keeps_state())
+    return false;
+  auto waits_for = [this](effect_kind k) {
+    return std::count_if(pending_.begin(), pending_.end(), [k](const auto& p) {
+      const auto& e = *p.second;
+      return e.kind_ == k && (e.phase_ == phase::started || e.phase_ == phase::idle);
+    });
+  };
+  auto signals = static_cast<std::size_t>(waits_for(effect_kind::signal));
+  auto timers = static_cast<std::size_t>(waits_for(effect_kind::sleep));
+  return signals > 0 && signals + timers == pending_.size();
+}
+
+void invocation::want_key() {
+  // Not before it was given away: on_durable comes back here.
+  if (key_until_ == 0 && !std::exchange(key_asked_, true))
+    send(world_.dispatcher, key_wanted{who_.no});
+}
+
+void invocation::arm_grace() {
+  timers_armed_ = true;
+  send(world_.timer, arm_timer{caf::actor_cast<caf::actor>(this), grace_timer,
+                               world_.env.clock.now() + world_.options.cancel_grace});
+}
+
+void invocation::leave_or_wait(utc_time now) {
+  auto limit = who_.passivate_after;
+  if (suspended_ && durable_ >= last_lsn_) {
+    leaving_ = true;
+    send(world_.dispatcher, passivate_me{who_.no, received_, next_wake(), waits_for_decision()});
+  } else if (!suspended_ && !idle_armed_) {
+    if (idle_since_ == utc_time{})
+      idle_since_ = now;
+    if (now - idle_since_ >= limit) {
+      mark_suspended();
+      flush();
+      return;
+    }
+    idle_armed_ = true;
+    timers_armed_ = true;
+    send(world_.timer,
+         arm_timer{caf::actor_cast<caf::actor>(this), idle_timer, idle_since_ + limit});
+  }
+}
+
+void invocation::drop_coroutine() noexcept {
+  // The order matters: frames lie on the branch, and refer to what the agent holds.
+  root_.reset();
+  agent_.reset();
+  pending_.clear();
+  ready_.clear();
+  gated_.clear();
+  starting_.clear();
+}
+
+} // namespace troupe
