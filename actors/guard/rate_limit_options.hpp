@@ -1,0 +1,42 @@
+#pragma once
+// How much of a service may be used: `[models.*.limits]` in a topology.
+
+#include "runtime/core/options.hpp"
+
+#include <chrono>
+#include <cstdint>
+
+namespace troupe {
+
+/// The limits of one API key; an endpoint with several keys has as many times as much.
+struct rate_limit_options {
+  // Behaviour
+  /// 0, here and below: no limit of this kind.
+  std::uint32_t requests_per_minute = 0;
+  std::uint64_t input_tokens_per_minute = 0;
+  std::uint64_t output_tokens_per_minute = 0;
+  /// Requests in flight at once.
+  std::uint32_t concurrent = 20;
+  /// Finds out how many requests in flight the far side takes, up to `concurrent`: one more for
+  /// each round that goes well, half after a 429 or 529 (AIMD). Else `concurrent` holds, but for a
+  /// slow start after a 429.
+  bool adaptive = false;
+
+  // Performance
+  /// This much of a minute's limit may be used at once. Half a second: it is taken off the rate, so
+  /// that no window of 60 s, wherever the far side begins to count, ever has more than the limit,
+  /// and 99 % of the limit remain.
+  std::chrono::milliseconds burst{500};
+  /// Calls that wait; above it `overloaded`, with `retry_after`.
+  std::uint32_t queue = 1'000;
+  /// Waiting this long is worth one step of priority.
+  std::chrono::milliseconds ageing{10'000};
+  /// How long a key rests after a 429 that does not say; doubled with each further one, up to
+  /// `cooling_max`.
+  std::chrono::milliseconds cooling{1'000};
+  std::chrono::milliseconds cooling_max{60'000};
+
+  option_problems validate() const;
+};
+
+} // namespace troupe
