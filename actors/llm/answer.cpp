@@ -1,5 +1,6 @@
 #include "actors/llm/answer.hpp"
 
+#include "actors/llm/json_mend.hpp"
 #include "runtime/core/json.hpp"
 
 #include <fmt/format.h>
@@ -46,12 +47,12 @@ std::string_view whole(std::string_view text) {
   return value && value->size() == text.size() ? *value : std::string_view{};
 }
 
-// Whether the bracket at the beginning is meant as JSON, not as punctuation: `{"`, `[1`.
+// Whether the bracket at the beginning is meant as JSON, not as punctuation: `{"`, `[1`, `{'`.
 bool meant_as_json(std::string_view text) {
   auto next = text.find_first_not_of(blanks, 1);
   if (next == std::string_view::npos)
     return true;
-  auto begins = std::string_view{text.front() == '{' ? "\"}" : "\"{[]-0123456789"};
+  auto begins = std::string_view{text.front() == '{' ? "\"'}" : "\"'{[]-0123456789"};
   return begins.find(text[next]) != std::string_view::npos;
 }
 
@@ -73,6 +74,14 @@ public:
   void reject(error why) {
     if (!wrong_)
       wrong_ = error{errc::schema_mismatch, std::move(why.message)};
+  }
+
+  // The same of a value that is not JSON as it stands.
+  std::optional<std::string> accept_mended(std::string_view candidate) const {
+    auto mended = candidate.empty() ? std::nullopt : mend_json(candidate);
+    if (mended && mended->changed && schema_.validate_text(mended->text))
+      return std::move(mended->text);
+    return std::nullopt;
   }
 
   error wrong() && {
@@ -100,6 +109,9 @@ result<std::string> find_answer(std::string_view text, const schema_validator& s
       break;
     auto rest = text.substr(at);
     auto candidate = value_at(rest);
+    if (!candidate)
+      if (auto mended = look.accept_mended(rest))
+        return std::move(*mended);
     if (!candidate && meant_as_json(rest)) {
       // A piece of a broken value may fit by chance, and would be a wrong answer.
       look.reject(std::move(candidate).error());

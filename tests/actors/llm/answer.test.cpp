@@ -54,6 +54,13 @@ TEST_CASE("a piece of a broken value is never the answer") {
   CHECK(found(R"({"outer":{"queue":"a"},"cut)").rfind("error: ", 0) == 0);
 }
 
+TEST_CASE("a value in another language's spelling is the answer where it fits") {
+  CHECK(found("{'queue': 'a',}") == R"({"queue":"a"})");
+  CHECK(found("It is {queue: 'a'} I think") == R"({"queue":"a"})");
+  CHECK(found("```js\n{queue: \"a\", // the first one\n}\n```") == R"({"queue":"a"})");
+  CHECK(found("{'queue': 7,}").rfind("error: ", 0) == 0);
+}
+
 TEST_CASE("prose full of brackets ends the search") {
   std::string text;
   for (int i = 0; i < 1'000; ++i)
