@@ -83,6 +83,18 @@ struct faulty_vfs::impl {
   std::uint64_t crash_at = 0; // 0: never
   crash_loss crash_how = crash_loss::all;
   std::uint64_t crash_seed = 0;
+  std::uint64_t bytes_max = 0; // 0: no bound
+  std::function<void()> before_sync;
+
+  // Whether there is room for a file to end there.
+  bool has_room(const disk_image& grown, std::int64_t end) const {
+    if (bytes_max == 0 || end <= grown.size)
+      return true;
+    auto all = static_cast<std::uint64_t>(end - grown.size);
+    for (const auto& [path, image] : images)
+      all += static_cast<std::uint64_t>(image.size);
+    return all <= bytes_max;
+  }
 
   // Counts one; true where the power goes with it.
   bool count() { return ++operations == crash_at; }
@@ -150,8 +162,10 @@ int shim_write(sqlite3_file* file, const void* from, int bytes, sqlite3_int64 of
     return SQLITE_IOERR_WRITE;
   if (auto how = f.disk->write_faults.next(); how != disk_fault::none)
     return how == disk_fault::full ? SQLITE_FULL : SQLITE_IOERR_WRITE;
-  ++f.disk->writes;
   auto& image = *f.image;
+  if (!f.disk->has_room(image, offset + bytes))
+    return SQLITE_FULL;
+  ++f.disk->writes;
   const auto* in = static_cast<const char*>(from);
   auto code = each_page(offset, bytes, [&](auto no, auto within, auto at, auto n) {
     auto [it, added] = image.dirty.try_emplace(no);
@@ -227,7 +241,12 @@ int shim_sync(sqlite3_file* file, int flags) {
   auto& f = *of(file);
   if (f.image == nullptr)
     return f.real->pMethods->xSync(f.real, flags);
-  std::lock_guard lock{f.disk->mutex};
+  std::unique_lock lock{f.disk->mutex};
+  if (auto wait = f.disk->before_sync) {
+    lock.unlock();
+    wait();
+    lock.lock();
+  }
   if (dead(f))
     return SQLITE_IOERR_FSYNC;
   if (f.disk->count()) {
@@ -373,10 +392,14 @@ void keep(disk_image& image, crash_loss loss, std::mt19937_64& coin) {
   if (image.open.empty() || loss == crash_loss::all)
     return;
   auto& f = **image.open.begin();
+  auto grown = std::max<std::int64_t>(image.size - image.real_size, 0);
+  auto cut = image.real_size + static_cast<std::int64_t>(coin() % static_cast<std::uint64_t>(grown + 1));
   for (const auto& [no, content] : image.dirty) {
     auto whole = std::min(page_size, image.size - no * page_size);
     if (loss == crash_loss::some && coin() % 2 == 0)
       push(f, no, content, whole);
+    if (loss == crash_loss::tail && no * page_size < cut)
+      push(f, no, content, std::min(whole, cut - no * page_size));
     if (loss != crash_loss::torn)
       continue;
     auto end = image.last_offset + image.last_bytes / 2;
@@ -458,10 +481,26 @@ void faulty_vfs::fail_syncs(disk_fault how, std::uint64_t after) {
   impl_->sync_faults = {how, after};
 }
 
+void faulty_vfs::limit(std::uint64_t bytes) {
+  std::lock_guard lock{impl_->mutex};
+  impl_->bytes_max = bytes;
+}
+
 void faulty_vfs::heal() {
   std::lock_guard lock{impl_->mutex};
   impl_->write_faults = {};
   impl_->sync_faults = {};
+  impl_->bytes_max = 0;
+}
+
+void faulty_vfs::before_sync(std::function<void()> what) {
+  std::lock_guard lock{impl_->mutex};
+  impl_->before_sync = std::move(what);
+}
+
+std::uint64_t faulty_vfs::crashes() const {
+  std::lock_guard lock{impl_->mutex};
+  return impl_->life;
 }
 
 std::uint64_t faulty_vfs::syncs() const {

@@ -19,6 +19,7 @@
 // Locks and shared memory are the real ones. Thread-safe. Must outlive every connection on it.
 
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <string>
 
@@ -29,6 +30,7 @@ enum class crash_loss : std::uint8_t {
   all,
   some, ///< each one is kept or lost by the seed's coin
   torn, ///< all but the first half of each file's last write
+  tail, ///< what made a file longer, from a byte on that the seed draws: its length was not synced
 };
 
 /// How an operation fails.
@@ -58,8 +60,15 @@ public:
   /// Writes fail from the `after`-th on (0: the next one), until `heal`.
   void fail_writes(disk_fault how, std::uint64_t after = 0);
   void fail_syncs(disk_fault how, std::uint64_t after = 0);
+  /// Bytes that all files together may have; 0: no bound. Above it writes fail as `full` does.
+  void limit(std::uint64_t bytes);
   void heal();
 
+  /// Called before each sync, on the thread that syncs, without a lock: a disk that takes its time.
+  void before_sync(std::function<void()> what);
+
+  /// How often the power went.
+  std::uint64_t crashes() const;
   /// Since the beginning.
   std::uint64_t syncs() const;
   std::uint64_t writes() const;

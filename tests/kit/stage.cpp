@@ -19,7 +19,9 @@ constexpr std::uint64_t jobs_max = 50'000'000;
 
 class stage_time final : public time_source {
 public:
-  utc_time now() const override { return first_day + before + since(); }
+  explicit stage_time(const world& outside) : outside_(outside) {}
+
+  utc_time now() const override { return first_day + before + since() + outside_.wall_ahead; }
   steady_time steady() const override { return steady_time{} + before + since(); }
 
   std::chrono::microseconds since() const {
@@ -31,6 +33,9 @@ public:
   caf::actor_clock* clock = nullptr;
   caf::actor_clock::time_point begin{};
   std::chrono::microseconds before{0};
+
+private:
+  const world& outside_;
 };
 
 class stage_random final : public random_source {
@@ -133,12 +138,45 @@ private:
 
 struct stage::parts {
   parts(world& outside, stage_options o)
-    : outside(outside), options(std::move(o)), chance(options.seed), order(options.seed ^ 0x5eedU),
-      sink(time), store(outside.disk, 1), env{time, chance, sink, services}, log(store, env),
+    : outside(outside), options(std::move(o)), time(outside), chance(options.seed),
+      order(options.seed ^ 0x5eedU), sink(time), store(open_store()),
+      env{time, chance, sink, services}, log(*store, env),
       system(settings), scheduler(dynamic_cast<caf::scheduler::test_coordinator&>(system.scheduler())) {
     time.clock = &scheduler.clock();
     time.begin = scheduler.clock().now();
     time.before = outside.elapsed;
+    outside.stall = [this](std::chrono::milliseconds d) { pass(d); };
+  }
+
+  std::unique_ptr<store::durable_store> open_store() {
+    if (outside.storage)
+      return outside.storage->open(chance, time);
+    return std::make_unique<store::memory_store>(outside.disk, 1);
+  }
+
+  void turn() {
+    auto& jobs = scheduler.jobs;
+    auto pick = order() % jobs.size();
+    std::rotate(jobs.begin(), jobs.begin() + static_cast<long>(pick), jobs.end());
+    scheduler.run_once();
+  }
+
+  // Within a job: its actor is blocked, all others go on.
+  void pass(std::chrono::microseconds d) {
+    auto until = time.since() + d;
+    while (!outside.crashed && (!scheduler.jobs.empty() || time.since() < until)) {
+      if (!scheduler.jobs.empty()) {
+        turn();
+        continue;
+      }
+      auto& clock = scheduler.clock();
+      auto end = clock.now() + (until - time.since());
+      if (clock.schedule().empty() || clock.schedule().begin()->first > end)
+        clock.advance_time(std::chrono::duration_cast<caf::actor_clock::duration_type>(
+          until - time.since()));
+      else
+        clock.trigger_timeout();
+    }
   }
 
   world& outside;
@@ -148,7 +186,7 @@ struct stage::parts {
   std::mt19937_64 order;
   trace_sink sink;
   directory services;
-  store::memory_store store;
+  std::unique_ptr<store::durable_store> store;
   environment env;
   journal::commit_log log;
   config settings;
@@ -169,7 +207,7 @@ stage::stage(world& w, stage_options options)
   p.timer = spawn_timer(p.system, p.time, p.sink);
   for (auto& s : p.options.services) {
     auto a = p.system.spawn(service_actor, &w, s);
-    p.services.put(s.name, a, s.info);
+    p.services.put(s.name, w.network ? w.network->before(p.system, a, s.info) : a, s.info);
     p.actors.push_back(a);
   }
   dispatcher_setup setup{p.env,           p.log, p.reader, p.timer, p.options.dispatcher,
@@ -188,6 +226,9 @@ stage::~stage() {
   // From here on nothing can reach the world: what still runs only ends.
   p.outside.crashed = true;
   p.outside.disk->crash();
+  p.outside.stall = {};
+  if (p.outside.storage)
+    p.outside.storage->power_off();
   for (auto& a : p.actors)
     caf::anon_send_exit(a, caf::exit_reason::kill);
   p.actors.clear();
@@ -225,11 +266,8 @@ bool stage::run_until(const std::function<bool()>& done, std::chrono::millisecon
   for (std::uint64_t n = 0; n < jobs_max; ++n) {
     if (p.outside.crashed || done())
       return true;
-    auto& jobs = p.scheduler.jobs;
-    if (!jobs.empty()) {
-      auto pick = p.order() % jobs.size();
-      std::rotate(jobs.begin(), jobs.begin() + static_cast<long>(pick), jobs.end());
-      p.scheduler.run_once();
+    if (!p.scheduler.jobs.empty()) {
+      p.turn();
       continue;
     }
     if (p.time.since() >= until)
@@ -251,12 +289,8 @@ void stage::advance(std::chrono::milliseconds d) {
   auto until = p.time.since() + d;
   // Timers are taken one by one, so that what one of them causes is seen before the next.
   while (p.time.since() < until && !p.outside.crashed) {
-    while (!p.scheduler.jobs.empty() && !p.outside.crashed) {
-      auto& jobs = p.scheduler.jobs;
-      auto pick = p.order() % jobs.size();
-      std::rotate(jobs.begin(), jobs.begin() + static_cast<long>(pick), jobs.end());
-      p.scheduler.run_once();
-    }
+    while (!p.scheduler.jobs.empty() && !p.outside.crashed)
+      p.turn();
     auto step = std::min<std::chrono::microseconds>(until - p.time.since(),
                                                     std::chrono::milliseconds{10});
     p.scheduler.advance_time(step);
@@ -285,10 +319,10 @@ caf::actor_system& stage::system() {
 
 std::vector<journal::entry> stage::journal_of(const std::string& id) {
   std::vector<journal::entry> all;
-  auto no = store::invocation_number(parts_->store.tag(), id);
+  auto no = store::invocation_number(parts_->store->tag(), id);
   if (!no)
     return all;
-  auto rows = parts_->store.load(*no);
+  auto rows = parts_->store->load(*no);
   if (!rows)
     return all;
   for (auto& r : *rows)
@@ -299,8 +333,8 @@ std::vector<journal::entry> stage::journal_of(const std::string& id) {
 }
 
 std::optional<store::record> stage::record_of(const std::string& id) {
-  auto no = store::invocation_number(parts_->store.tag(), id);
-  auto found = no ? parts_->store.find(*no) : std::optional<store::record>{};
+  auto no = store::invocation_number(parts_->store->tag(), id);
+  auto found = no ? parts_->store->find(*no) : std::optional<store::record>{};
   return found ? *found : std::nullopt;
 }
 

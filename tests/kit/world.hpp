@@ -5,6 +5,9 @@
 #include "runtime/core/call.hpp"
 #include "runtime/store/memory_store.hpp"
 
+#include <caf/actor.hpp>
+#include <caf/fwd.hpp>
+
 #include <chrono>
 #include <cstdint>
 #include <functional>
@@ -32,6 +35,25 @@ struct scripted_service {
   std::function<scripted_answer(const call_request&, std::uint32_t nth)> answer;
   /// Empty: looks the key up among the effects done, and answers as the call did.
   std::function<reconcile_reply(const reconcile_request&)> reconcile;
+};
+
+/// Where a stage's store stands: opened in each life of the process. See faulty_disk.hpp.
+class stage_storage {
+public:
+  virtual ~stage_storage() = default;
+  virtual std::unique_ptr<store::durable_store> open(random_source& chance,
+                                                     const time_source& clock) = 0;
+  /// The life is over: nothing more of it reaches the disk.
+  virtual void power_off() = 0;
+};
+
+/// What stands between the actors of a stage and what is outside. See faulty_network.hpp.
+class stage_network {
+public:
+  virtual ~stage_network() = default;
+  /// @returns who takes the calls of `service` instead of it; ends with it
+  virtual caf::actor before(caf::actor_system& system, caf::actor service,
+                            const service_info& info) = 0;
 };
 
 /// Survives crashes. Not thread-safe: a stage has one thread.
@@ -84,6 +106,8 @@ public:
   }
 
   std::shared_ptr<store::memory_disk> disk;
+  std::shared_ptr<stage_storage> storage; ///< instead of a store on `disk`; may be null
+  std::shared_ptr<stage_network> network; ///< before each service; may be null
   std::map<std::string, std::map<std::string, std::uint32_t>> effects; ///< service, key -> count
   std::map<std::string, std::map<std::string, std::string>> bodies;
   std::map<std::string, std::map<std::string, std::string>> answers;
@@ -94,6 +118,9 @@ public:
   bool fail_commits = false;
   bool crashed = false;
   std::chrono::microseconds elapsed{0}; ///< virtual time over all lives
+  std::chrono::microseconds wall_ahead{0}; ///< of UTC; add an hour and the wall clock has jumped
+  /// Lets virtual time pass while its caller waits, as a blocked thread does. Of the living stage.
+  std::function<void(std::chrono::milliseconds)> stall;
 };
 
 } // namespace troupe::kit
