@@ -123,8 +123,7 @@ async<result<model_answer>> llm_endpoint::ask_until_answered(std::uint64_t no) {
     auto next = retry.failed(answer.error(), env_.clock.now(), budget_, env_.random);
     if (next.stop != retry_stop::no)
       co_return retry.closing(std::move(answer).error());
-    waiting pause{*this, c, env_.clock.now() + next.wait};
-    auto why = co_await pause;
+    auto why = co_await waits_.wait(c, env_.clock.now() + next.wait);
     if (why == wake::cancelled)
       co_return interrupted(c, why);
     ++stats_.retries;
@@ -137,9 +136,9 @@ async<result<model_answer>> llm_endpoint::attempt(std::uint64_t no) {
   if (!slot)
     co_return std::move(slot).error();
   start_attempt(c);
-  waiting response{*this, c, std::min(c.deadline, env_.clock.now() + options_.retry.timeout)};
-  auto why = co_await response;
-  if (why != wake::answer) {
+  auto until = std::min(c.deadline, utc_time{env_.clock.now() + options_.retry.timeout});
+  auto why = co_await waits_.wait(c, until);
+  if (why != wake::answered) {
     backend_->cancel(c.at_backend);
     c.answer = interrupted(c, why);
   }
@@ -150,17 +149,14 @@ async<result<model_answer>> llm_endpoint::attempt(std::uint64_t no) {
 async<result<unit>> llm_endpoint::take_slot(std::uint64_t no) {
   auto& c = *calls_.at(no);
   if (c.cancelled || c.deadline <= env_.clock.now())
-    co_return interrupted(c, c.cancelled ? wake::cancelled : wake::time);
-  if (in_flight_ < options_.concurrent) {
-    ++in_flight_;
+    co_return interrupted(c, c.cancelled ? wake::cancelled : wake::due);
+  if (slots_.take())
     co_return unit{};
-  }
-  queue_.insert(no);
-  waiting turn{*this, c, c.deadline};
-  auto why = co_await turn;
+  slots_.push(c);
+  auto why = co_await waits_.wait(c, c.deadline);
   if (why == wake::slot)
     co_return unit{};
-  queue_.erase(no);
+  slots_.erase(c);
   co_return interrupted(c, why);
 }
 
@@ -172,6 +168,7 @@ void llm_endpoint::finish(call& c, result<std::string> outcome) {
   reply.outcome = std::move(outcome);
   reply.attempts = c.attempts;
   auto promise = std::move(c.reply);
+  waits_.forget(c);
   calls_.erase(c.no);
   promise.deliver(std::move(reply));
 }

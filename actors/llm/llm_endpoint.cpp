@@ -16,9 +16,6 @@ namespace troupe {
 namespace detail {
 namespace {
 
-using std::chrono::microseconds;
-using std::chrono::milliseconds;
-
 constexpr std::size_t mailbox_reserve = 64; // requests beside those that find a place: statistics
 
 // All calls that are not answered yet.
@@ -38,15 +35,17 @@ std::uint32_t mailbox_max(const endpoint_options& o) {
 } // namespace
 
 llm_endpoint::llm_endpoint(caf::actor_config& cfg, llm_setup setup)
-  : bounded_actor(cfg, mailbox_max(setup.options)), env_(setup.env), timer_(std::move(setup.timer)),
+  : bounded_actor(cfg, mailbox_max(setup.options)), env_(setup.env),
     options_(std::move(setup.options)), service_("llm:" + options_.name),
-    backend_(std::move(setup.backend)), budget_(options_.retry) {}
+    backend_(std::move(setup.backend)), budget_(options_.retry),
+    slots_(options_.concurrent, options_.queue),
+    waits_(*this, env_.clock, std::move(setup.timer), scope_) {}
 
 caf::behavior llm_endpoint::make_behavior() {
   return {
     [this](call_request& r) { on_call(r); },
     [this](const call_cancel& c) { on_cancel(c.id); },
-    [this](const timer_fired& t) { on_timer(t.id); },
+    [this](const timer_fired&) { waits_.on_timer(); },
     [this](attempt_done& d) { on_attempt(d); },
     [this](const llm_stats_request&) { return stats(); },
   };
@@ -66,9 +65,7 @@ void llm_endpoint::on_exit() {
   }
   scope_.clear();
   calls_.clear();
-  queue_.clear();
-  send(timer_, disarm_timers{address()});
-  timer_ = nullptr;
+  waits_.stop();
 }
 
 // -- handlers ------------------------------------------------------------------------------------
@@ -103,16 +100,9 @@ void llm_endpoint::on_cancel(call_id id) {
   for (auto& [_, c] : calls_)
     if (c->request.id == id) {
       c->cancelled = true;
-      go_on(*c, wake::cancelled);
+      waits_.wake_up(*c, wake::cancelled);
       return; // `calls_` may have changed
     }
-}
-
-void llm_endpoint::on_timer(std::uint64_t no) {
-  auto found = calls_.find(no);
-  // One that was on its way while the wait ended may meet the next wait.
-  if (found != calls_.end() && found->second->until <= env_.clock.now())
-    go_on(*found->second, wake::time);
 }
 
 void llm_endpoint::on_attempt(attempt_done& d) {
@@ -123,49 +113,26 @@ void llm_endpoint::on_attempt(attempt_done& d) {
   if (!c.in_flight || c.attempts != d.attempt)
     return; // given up already
   c.answer = std::move(d.outcome);
-  go_on(c, wake::answer);
+  waits_.wake_up(c, wake::answered);
 }
 
 llm_stats llm_endpoint::stats() const {
   auto out = stats_;
-  out.in_flight = in_flight_;
-  out.waiting = static_cast<std::uint32_t>(calls_.size()) - in_flight_;
+  out.in_flight = slots_.taken();
+  out.waiting = static_cast<std::uint32_t>(calls_.size()) - slots_.taken();
   return out;
 }
 
-// From how fast the queue drains: when somebody who comes back then should find a place.
 error llm_endpoint::overload() const {
-  auto wait = usual_latency_ * (calls_.size() / options_.concurrent);
   error out{errc::overloaded,
             fmt::format("{} has {} calls in flight or waiting (concurrent {} + queue {})",
                         service_, calls_.size(), options_.concurrent, options_.queue)};
-  out.retry_after
-    = std::clamp(std::chrono::ceil<milliseconds>(wait), milliseconds{100}, milliseconds{60'000});
+  // Those that pause between two attempts come before it, too.
+  out.retry_after = slots_.come_back_after(calls_.size() - slots_.taken() - slots_.waiting());
   return out;
 }
 
-// -- slots and waits -----------------------------------------------------------------------------
-
-bool llm_endpoint::waiting::await_ready() const {
-  call_.woken = call_.cancelled ? wake::cancelled : wake::time;
-  return call_.cancelled || until_ <= self_.env_.clock.now();
-}
-
-void llm_endpoint::suspend(call& c, std::uint64_t chain, utc_time until) {
-  c.chain = chain;
-  c.waits = true;
-  c.until = until;
-  send(timer_, arm_timer{caf::actor_cast<caf::actor>(this), c.no, until});
-}
-
-void llm_endpoint::go_on(call& c, wake why) {
-  if (!std::exchange(c.waits, false))
-    return;
-  c.woken = why;
-  if (why != wake::time)
-    send(timer_, arm_timer{caf::actor_cast<caf::actor>(this), c.no, never});
-  scope_.resume(c.chain);
-}
+// -- attempts ------------------------------------------------------------------------------------
 
 void llm_endpoint::start_attempt(call& c) {
   c.in_flight = true;
@@ -182,25 +149,15 @@ void llm_endpoint::start_attempt(call& c) {
 
 void llm_endpoint::end_attempt(call& c) {
   c.in_flight = false;
-  --in_flight_;
-  auto took = std::chrono::duration_cast<microseconds>(env_.clock.steady() - c.sent);
-  usual_latency_ = (usual_latency_ * 7 + took) / 8;
+  slots_.measured(env_.clock.steady() - c.sent);
   if (c.answer) {
     ++stats_.attempts_ok;
     stats_.input_tokens += count_of(c.answer->input_tokens);
     stats_.output_tokens += count_of(c.answer->output_tokens);
   }
   attempt_event(c);
-  grant_slots();
-}
-
-void llm_endpoint::grant_slots() {
-  while (in_flight_ < options_.concurrent && !queue_.empty()) {
-    auto no = *queue_.begin();
-    queue_.erase(queue_.begin());
-    ++in_flight_;
-    go_on(*calls_.at(no), wake::slot);
-  }
+  if (auto* next = slots_.release())
+    waits_.wake_up(*next, wake::slot);
 }
 
 error llm_endpoint::interrupted(const call& c, wake why) const {

@@ -5,6 +5,8 @@
 // of a call.
 
 #include "actors/guard/bounded_actor.hpp"
+#include "actors/guard/bulkhead.hpp"
+#include "actors/guard/call_waits.hpp"
 #include "actors/guard/retry.hpp"
 #include "actors/llm/llm_endpoint.hpp"
 #include "runtime/core/async.hpp"
@@ -14,7 +16,6 @@
 #include <caf/response_promise.hpp>
 
 #include <map>
-#include <set>
 #include <string>
 #include <utility>
 
@@ -41,25 +42,15 @@ protected:
   caf::behavior make_behavior() override;
 
 private:
-  /// Why a call that waited goes on.
-  enum class wake : std::uint8_t { time, slot, answer, cancelled };
-
-  struct call {
-    std::uint64_t no = 0;
+  struct call : waiting_call {
     call_request request;
     caf::response_promise reply;
     model_request question;
     std::optional<schema_validator> schema;
     utc_time deadline{};
     steady_time began{};
-    bool cancelled = false;
     std::uint32_t attempts = 0;
     std::uint32_t repairs = 0;
-    // The wait that it is in.
-    std::uint64_t chain = 0; ///< of its coroutine, in the scope
-    bool waits = false;
-    utc_time until{};
-    wake woken = wake::time;
     // The attempt that is in flight.
     bool in_flight = false;
     model_request_id at_backend = 0;
@@ -67,27 +58,9 @@ private:
     result<model_answer> answer;
   };
 
-  /// Yields why the call goes on: at `until` at the latest, at once where it was cancelled.
-  class waiting {
-  public:
-    waiting(llm_endpoint& self, call& c, utc_time until) : self_(self), call_(c), until_(until) {}
-    bool await_ready() const;
-    template <class Promise>
-    void await_suspend(std::coroutine_handle<Promise> h) const {
-      self_.suspend(call_, h.promise().on->id, until_);
-    }
-    wake await_resume() const { return call_.woken; }
-
-  private:
-    llm_endpoint& self_;
-    call& call_;
-    utc_time until_;
-  };
-
   // -- handlers --
   void on_call(call_request& r);
   void on_cancel(call_id id);
-  void on_timer(std::uint64_t no);
   void on_attempt(attempt_done& d);
   llm_stats stats() const;
 
@@ -103,12 +76,9 @@ private:
   void finish(call& c, result<std::string> outcome);
   result<schema_validator> validator_of(const std::string& schema);
 
-  // -- slots and waits --
+  // -- attempts --
   void start_attempt(call& c);
   void end_attempt(call& c);
-  void grant_slots();
-  void suspend(call& c, std::uint64_t chain, utc_time until);
-  void go_on(call& c, wake why);
   error overload() const;
   error interrupted(const call& c, wake why) const;
 
@@ -116,19 +86,17 @@ private:
   void done_event(const call& c, const result<std::string>& outcome) const;
 
   const environment& env_;
-  caf::actor timer_;
   const endpoint_options options_;
   const std::string service_;
   std::shared_ptr<model_backend> backend_;
   retry_budget budget_;
   std::map<std::string, schema_validator, std::less<>> schemas_;
   std::map<std::uint64_t, std::unique_ptr<call>> calls_; ///< by number, the oldest first
-  std::set<std::uint64_t> queue_;                        ///< of them, those that want a slot
-  std::uint32_t in_flight_ = 0;
+  bulkhead slots_;
   std::uint64_t last_no_ = 0;
   llm_stats stats_;
-  std::chrono::microseconds usual_latency_{1'000'000}; ///< of an attempt, smoothed
-  scope scope_;
+  call_waits waits_;
+  scope scope_; ///< last: coroutines end before what they use
 };
 
 } // namespace troupe::detail

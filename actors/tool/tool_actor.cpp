@@ -11,15 +11,6 @@
 namespace troupe {
 namespace {
 
-using std::chrono::milliseconds;
-
-/// The one timer of a tool: towards the earliest of what its calls wait for.
-constexpr std::uint64_t wait_timer = 1;
-
-/// Bounds of the wait that a refused caller is told.
-constexpr milliseconds come_back_min{100};
-constexpr milliseconds come_back_max{30'000};
-
 /// What a restarted tool goes on with.
 struct tool_state {
   std::uint32_t tokens = 0;
@@ -35,14 +26,15 @@ tool_actor::tool_actor(caf::actor_config& cfg, tool_setup setup,
     env_(setup.env),
     options_(std::move(setup.options)),
     parts_(std::move(setup.parts)),
-    timer_(std::move(setup.timer)),
     supervisor_(std::move(setup.supervisor)),
     child_id_(std::move(setup.child_id)),
     service_(tool_service_name(options_.name)),
     schema_(std::move(schema)),
     budget_(options_.retry),
+    slots_(options_.concurrent, options_.queue),
     // A backend outlives its actors: ids must not meet those of the one before.
-    last_attempt_(setup.env.random.next()) {
+    last_attempt_(setup.env.random.next()),
+    waits_(*this, env_.clock, std::move(setup.timer), scope_) {
   restore(setup.checkpoint);
 }
 
@@ -52,7 +44,7 @@ caf::behavior tool_actor::make_behavior() {
   return {
     [this](call_request& r) { on_call(r); },
     [this](attempt_ended& a) { on_attempt_ended(a); },
-    [this](const timer_fired&) { on_due(); },
+    [this](const timer_fired&) { waits_.on_timer(); },
     [this](const call_cancel& c) { on_cancel(c.id); },
     [this](reconcile_request& r) { on_reconcile(r); },
   };
@@ -71,10 +63,8 @@ void tool_actor::on_exit() {
   calls_.clear(); // promises hold their own actor
   by_caller_.clear();
   attempts_.clear();
-  queue_.clear();
   checkpoint();
-  send(timer_, disarm_timers{address()});
-  timer_ = nullptr;
+  waits_.stop();
   supervisor_ = nullptr;
 }
 
@@ -152,12 +142,12 @@ void tool_actor::on_cancel(call_id id) {
     return;
   auto* c = i->second;
   c->cancelled = true;
-  if (c->at != place::attempt) {
-    wake_up(c, wake::cancelled);
+  if (c->in_flight == 0) {
+    waits_.wake_up(*c, wake::cancelled);
     return;
   }
   // The backend says how it ended: an effect that did happen is not to be called cancelled.
-  set_due(c, env_.clock.now() + tool_cancel_grace);
+  waits_.put_off(*c, env_.clock.now() + tool_cancel_grace);
   attempts_.at(c->in_flight).by->cancel(c->in_flight);
 }
 
@@ -167,72 +157,12 @@ void tool_actor::on_attempt_ended(attempt_ended& a) {
     return;
   auto ended = i->second;
   attempts_.erase(i);
-  auto took = std::chrono::duration<double, std::milli>(env_.clock.steady() - ended.begun).count();
-  attempt_ms_ = attempt_ms_ == 0 ? took : 0.9 * attempt_ms_ + 0.1 * took;
+  slots_.measured(env_.clock.steady() - ended.begun);
   free_slot();
   if (ended.of == nullptr)
     return;
   ended.of->answer = std::move(a.outcome);
-  wake_up(ended.of, wake::answered);
-}
-
-void tool_actor::on_due() {
-  armed_for_ = never;
-  auto now = env_.clock.now();
-  while (!dues_.empty() && dues_.begin()->first <= now)
-    wake_up(calls_.at(dues_.begin()->second).get(), wake::due);
-  arm();
-}
-
-// -- waits and slots -----------------------------------------------------------------------------
-
-tool_actor::waiter tool_actor::wait(call* c, place where, utc_time until) {
-  c->at = where;
-  set_due(c, until);
-  return waiter{c};
-}
-
-void tool_actor::wake_up(call* c, wake why) {
-  set_due(c, never);
-  if (c->at == place::nowhere)
-    return;
-  c->at = place::nowhere;
-  c->woken = why;
-  scope_.resume(std::exchange(c->chain, 0));
-}
-
-void tool_actor::set_due(call* c, utc_time until) {
-  if (c->due != never)
-    dues_.erase({c->due, c->no});
-  c->due = until;
-  if (until == never)
-    return;
-  dues_.emplace(until, c->no);
-  arm();
-}
-
-void tool_actor::arm() {
-  if (dues_.empty() || dues_.begin()->first >= armed_for_)
-    return;
-  armed_for_ = dues_.begin()->first;
-  send(timer_, arm_timer{caf::actor_cast<caf::actor>(this), wait_timer, armed_for_});
-}
-
-/// The slot of an attempt that ended goes to the next in line.
-void tool_actor::free_slot() {
-  if (queue_.empty()) {
-    --slots_taken_;
-    return;
-  }
-  auto* next = queue_.front();
-  queue_.pop_front();
-  wake_up(next, wake::slot);
-}
-
-milliseconds tool_actor::queue_wait() const {
-  auto ahead = static_cast<double>(queue_.size() + 1);
-  auto ms = attempt_ms_ * ahead / static_cast<double>(options_.concurrent);
-  return std::clamp(milliseconds{static_cast<milliseconds::rep>(ms)}, come_back_min, come_back_max);
+  waits_.wake_up(*ended.of, wake::answered);
 }
 
 // -- events and state ----------------------------------------------------------------------------

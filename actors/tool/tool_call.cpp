@@ -70,7 +70,7 @@ async<result<std::string>> tool_actor::all_attempts(call* c) {
     c->stop = next.stop;
     if (c->cancelled || next.stop != retry_stop::no)
       co_return c->tries.closing(std::move(outcome).error());
-    auto woken = co_await wait(c, place::pause, now + next.wait);
+    auto woken = co_await waits_.wait(*c, now + next.wait);
     if (woken == wake::cancelled)
       co_return c->tries.closing(error{errc::cancelled, "cancelled between two attempts"});
   }
@@ -86,7 +86,7 @@ async<result<std::string>> tool_actor::one_attempt(call* c) {
     co_return std::move(slot).error();
   auto begun = env_.clock.steady();
   auto until = send_attempt(c);
-  auto woken = co_await wait(c, place::attempt, until);
+  auto woken = co_await waits_.wait(*c, until);
   auto id = std::exchange(c->in_flight, 0);
   if (woken != wake::answered) {
     give_up(id);
@@ -101,24 +101,28 @@ async<result<std::string>> tool_actor::one_attempt(call* c) {
 }
 
 async<result<void>> tool_actor::take_slot(call* c) {
-  if (slots_taken_ < options_.concurrent) {
-    ++slots_taken_;
+  if (slots_.take())
     co_return result<void>{};
-  }
-  if (!c->reconciles && queue_.size() >= options_.queue) {
-    error full{errc::overloaded, fmt::format("{} calls run and {} wait", slots_taken_,
-                                             queue_.size())};
-    full.retry_after = queue_wait();
+  if (!c->reconciles && slots_.full()) {
+    error full{errc::overloaded, fmt::format("{} calls run and {} wait", slots_.taken(),
+                                             slots_.waiting())};
+    full.retry_after = slots_.come_back_after();
     co_return full;
   }
-  queue_.push_back(c);
-  auto woken = co_await wait(c, place::queue, c->deadline);
+  slots_.push(*c);
+  auto woken = co_await waits_.wait(*c, c->deadline);
   if (woken == wake::slot)
     co_return result<void>{};
-  std::erase(queue_, c);
+  slots_.erase(*c);
   if (woken == wake::cancelled)
     co_return error{errc::cancelled, "cancelled before it was sent"};
   co_return error{errc::deadline_exceeded, "the deadline passed while it waited for its turn"};
+}
+
+/// The slot of an attempt that ended goes to the next in line.
+void tool_actor::free_slot() {
+  if (auto* next = slots_.release())
+    waits_.wake_up(*next, wake::slot);
 }
 
 /// Hands an attempt to the backend; returns how long its answer is waited for.
@@ -196,7 +200,7 @@ void tool_actor::finish(call* c, result<std::string> outcome) {
   report(outcome ? level::info : level::warning, c->reconciles ? "tool.reconcile" : "tool.call", *c,
          what, c->begun, outcome ? nullptr : &outcome.error());
   reply(*c, std::move(outcome));
-  set_due(c, never);
+  waits_.forget(*c);
   if (c->request.id != 0)
     by_caller_.erase(c->request.id);
   calls_.erase(c->no);
