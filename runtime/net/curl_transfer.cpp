@@ -205,8 +205,14 @@ std::size_t transfer::on_body(char* data, std::size_t, std::size_t size, void* s
     t.response_.body.append(data, size);
     return size;
   }
+  t.tell_head();
   t.chunk_refused_ = !t.request_.on_chunk({data, size});
   return t.chunk_refused_ ? 0 : size;
+}
+
+void transfer::tell_head() {
+  if (auto on_head = std::exchange(request_.on_head, nullptr))
+    on_head(response_.headers);
 }
 
 http_timings transfer::timings() const {

@@ -53,6 +53,7 @@ private:
 
   static int on_send(void* self, char*, char*, int, int);
   static std::size_t on_header(char* data, std::size_t one, std::size_t size, void* self);
+  void tell_head();
   static std::size_t on_body(char* data, std::size_t one, std::size_t size, void* self);
 
   request_id id_;

@@ -47,6 +47,9 @@ struct http_request {
   /// For answers of status 2xx: called for each piece of the body as it arrives, instead of keeping
   /// it. On the transport's thread; must not block. False ends the request as cancelled.
   std::function<bool(std::string_view)> on_chunk;
+  /// With `on_chunk`, for answers of status 2xx: called once before it, with the fields that say how
+  /// to read the body. On the transport's thread; must not block.
+  std::function<void(const http_headers&)> on_head{};
 };
 
 /// How long the parts of a request took, each from its beginning.

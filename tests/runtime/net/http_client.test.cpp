@@ -331,7 +331,13 @@ TEST_CASE("chunks are handed on as they come") {
   answers box;
   http_client aut;
   auto r = request_to(url_of(*server));
+  int heads = 0;
+  r.on_head = [&](const http_headers& head) {
+    ++heads;
+    CHECK(head.contains("transfer-encoding"));
+  };
   r.on_chunk = [&](std::string_view piece) {
+    CHECK(heads == 1);
     chunks.put(std::string{piece});
     return piece != "stop";
   };
