@@ -127,11 +127,18 @@ fields<tool> http_fields() {
     entry<text_codec, &tool::http, &http::body>(
       "body", "`json`: the arguments; `none`; else a template. Never sent with GET and HEAD"),
     entry<statuses_codec, &tool::http, &http::success>("success", "200, \"2xx\", \"200-204\""),
+    entry<text_codec, &tool::http, &http::success_if, &answer_condition::at>(
+      "success_if.at", "JSON pointer to what a successful answer must say, e.g. `/ok`"),
+    entry<text_codec, &tool::http, &http::success_if, &answer_condition::equals>(
+      "success_if.equals", "and what it must be: a text as it is, any other value as JSON"),
     entry<text_codec, &tool::http, &http::result>(
       "result", "JSON pointer to the result in the answer; else all of it"),
     entry<size_codec, &tool::http, &http::response_size_max>(
       "response_size_max", "a longer answer is `output_too_large`"),
-    entry<flag_codec, &tool::http, &http::tls_verify>("tls_verify", "checks certificates"),
+    entry<flag_codec, &tool::http, &http::tls_verify>(
+      "tls_verify", "checks certificates; false is told in an event at each start"),
+    entry<file_codec, &tool::http, &http::tls_ca>(
+      "tls_ca", "PEM file of authorities to trust; the system's where not given"),
     entry<text_codec, &tool::http, &http::proxy>("proxy", "URL of a proxy"),
   };
 }
@@ -151,6 +158,10 @@ fields<tool> command_fields() {
     entry<size_codec, &tool::command, &command::memory_max>("memory_max",
                                                             "address space; 0: no limit"),
     entry<count_codec, &tool::command, &command::files_max>("files_max", "open files"),
+    entry<size_codec, &tool::command, &command::file_size_max>(
+      "file_size_max", "of a file that it writes; 0: no limit"),
+    entry<count_codec, &tool::command, &command::processes_max>(
+      "processes_max", "processes of the whole user, as the kernel counts; 0: no limit"),
   };
 }
 

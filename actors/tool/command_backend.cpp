@@ -11,6 +11,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <csignal>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -39,10 +40,20 @@ std::string tail(std::string_view errors) {
   return std::string{text};
 }
 
+/// The limit that a signal stands for.
+std::string_view limit_of(int signal) {
+  if (signal == SIGXCPU)
+    return ": its processor time is used up (cpu_max)";
+  if (signal == SIGXFSZ)
+    return ": a file grew too large (file_size_max)";
+  return "";
+}
+
 error ended_badly(const net::child_outcome& how) {
   auto said = tail(how.errors);
-  auto text = how.signal != 0 ? fmt::format("ended by signal {}", how.signal)
-                              : fmt::format("exit code {}", how.exit_code);
+  auto text = how.signal != 0
+                ? fmt::format("ended by signal {}{}", how.signal, limit_of(how.signal))
+                : fmt::format("exit code {}", how.exit_code);
   if (!said.empty())
     text += ": " + said;
   return error{errc::failed, std::move(text),
@@ -116,7 +127,7 @@ private:
   result<net::child_spec> to_spec(const attempt_request& request) const {
     auto arguments = parse_json(request.body);
     if (!arguments)
-      return error{errc::invalid_input, "the arguments are not JSON"};
+      return error{errc::invalid_input, "arguments: " + arguments.error().message};
     template_values values{*arguments, request.key};
     net::child_spec spec;
     for (const auto& part : argv_) {
@@ -139,6 +150,10 @@ private:
       spec.limits.cpu_seconds = std::chrono::ceil<std::chrono::seconds>(options_.cpu_max).count();
     if (options_.memory_max > 0)
       spec.limits.address_space = options_.memory_max;
+    if (options_.file_size_max > 0)
+      spec.limits.file_size = options_.file_size_max;
+    if (options_.processes_max > 0)
+      spec.limits.processes = options_.processes_max;
     return spec;
   }
 

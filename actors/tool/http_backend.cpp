@@ -26,20 +26,38 @@ bool is_harmless(std::string_view name) {
          || net::equal_ignoring_case(name, "user-agent");
 }
 
-/// A value such as `..` would lead the request out of the path that the template gives it.
-bool leaves_its_path(std::string_view url) {
+struct path_shape {
+  std::size_t dots = 0;  ///< segments `.` and `..`
+  std::size_t empty = 0; ///< segments of nothing
+
+  bool operator==(const path_shape&) const = default;
+};
+
+path_shape shape_of(std::string_view url) {
+  path_shape shape;
   auto begin = url.find("://");
   begin = begin == url.npos ? 0 : url.find('/', begin + 3);
   if (begin == url.npos)
-    return false;
+    return shape;
   auto path = url.substr(begin, url.find_first_of("?#", begin) - begin);
   while (!path.empty()) {
+    path.remove_prefix(1); // the slash
     auto segment = path.substr(0, path.find('/'));
-    if (segment == "." || segment == "..")
-      return true;
-    path.remove_prefix(std::min(path.size(), segment.size() + 1));
+    shape.dots += segment == "." || segment == ".." ? 1 : 0;
+    shape.empty += segment.empty() ? 1 : 0;
+    path.remove_prefix(segment.size());
   }
-  return false;
+  return shape;
+}
+
+/// The shape of what a template's own text makes, with a letter for each field.
+path_shape shape_of_template(std::string_view url) {
+  std::string sample{url};
+  for (const auto& name : placeholders(url)) {
+    auto mark = "{" + name + "}";
+    sample.replace(sample.find(mark), mark.size(), "x");
+  }
+  return shape_of(sample);
 }
 
 /// Which request of the transport serves which attempt; shared with its callbacks.
@@ -99,6 +117,10 @@ struct shared_state {
     if (!answer)
       return std::move(answer).error();
     auto good = success(answer->status);
+    auto says = good ? http_accepts(*answer, options.success_if, secrets) : result<void>{};
+    // Looking a call up may be another endpoint, one that has no such field.
+    if (!says && !(reconciles && says.error().code == errc::schema_mismatch))
+      return std::move(says).error();
     if (reconciles)
       return http_reconciled(*answer, good, reconcile.result, clock.now(), secrets);
     if (!good)
@@ -114,6 +136,7 @@ public:
       transport_(transport),
       method_(state_->reconciles ? state_->reconcile.method : state_->options.method),
       url_(state_->reconciles ? state_->reconcile.url : state_->options.url),
+      shape_(shape_of_template(state_->reconciles ? state_->reconcile.url : state_->options.url)),
       body_(state_->options.body) {}
 
   void start(attempt_request request, attempt_done done) override {
@@ -147,13 +170,16 @@ private:
   result<net::http_request> to_http(const attempt_request& request) const {
     auto arguments = parse_json(request.body);
     if (!arguments)
-      return error{errc::invalid_input, "the arguments are not JSON"};
+      return error{errc::invalid_input, "arguments: " + arguments.error().message};
     template_values values{*arguments, request.key};
     auto url = url_.fill(values, template_encoding::percent);
     if (!url)
       return std::move(url).error();
-    if (leaves_its_path(*url))
-      return error{errc::invalid_input, "an argument is a '.' or '..' in the URL's path"};
+    // `..` would lead the request out of the path that the template gives it, and nothing at all
+    // would make DELETE /tickets/{id} a DELETE of all tickets.
+    if (shape_of(*url) != shape_)
+      return error{errc::invalid_input, "an argument is empty, '.' or '..' where the URL's path "
+                                        "needs a value"};
     net::http_request http;
     http.method = method_;
     http.url = std::move(*url);
@@ -188,6 +214,7 @@ private:
     http.connect_timeout = std::min(http.connect_timeout, request.timeout);
     http.response_size_max = o.response_size_max;
     http.tls_verify = o.tls_verify;
+    http.ca_file = o.tls_ca.string();
     http.proxy = o.proxy;
     http.repeatable = repeatable(request.cls);
     http.fresh_connection = !http.repeatable;
@@ -197,6 +224,7 @@ private:
   net::http_transport& transport_;
   std::string method_;
   text_template url_;
+  path_shape shape_;
   text_template body_;
 };
 

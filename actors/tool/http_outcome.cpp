@@ -36,6 +36,11 @@ meaning meaning_of(int status, bool has_retry_after) {
     case 409: // with Retry-After: the first request with this key still runs
       return has_retry_after ? meaning{errc::unavailable, unknown}
                              : meaning{errc::conflict, definite};
+    case 300:
+    case 301:
+    case 302:
+    case 303: // "see the result there": what many forms answer when they have done it
+      return {errc::failed, unknown};
     case 425:
       return {errc::unavailable, definite};
     case 429:
@@ -63,6 +68,15 @@ std::string excerpt(std::string_view body, const std::vector<std::string_view>& 
     if (static_cast<unsigned char>(c) < 0x20)
       c = ' ';
   return text;
+}
+
+/// Where it points, without what may be secret: the query goes.
+std::string redirect_hint(const net::http_response& answer,
+                          const std::vector<std::string_view>& secrets) {
+  auto to = answer.headers.value_or("location", "");
+  to = to.substr(0, to.find_first_of("?#"));
+  auto text = std::string{"; redirects are not followed"};
+  return to.empty() ? text : text + ", name the final URL: it points to " + excerpt(to, secrets);
 }
 
 bool claims_json(const net::http_headers& headers) {
@@ -122,10 +136,30 @@ error http_failure(const net::http_response& answer, utc_time now,
   auto said = excerpt(answer.body, secrets);
   auto text = fmt::format("answered {} {}", answer.status, net::reason_phrase(answer.status));
   if (answer.status >= 300 && answer.status < 400)
-    text += "; redirects are not followed";
+    text += redirect_hint(answer, secrets);
   error why{code, said.empty() ? std::move(text) : text + ": " + said, known};
   why.retry_after = wait;
   return why;
+}
+
+result<void> http_accepts(const net::http_response& answer, const answer_condition& condition,
+                          const std::vector<std::string_view>& secrets) {
+  if (!condition.given())
+    return {};
+  auto tree = read_body(answer);
+  if (!tree)
+    return std::move(tree).error();
+  const auto* said = at_pointer(*tree, condition.at);
+  if (said == nullptr)
+    return error{errc::schema_mismatch,
+                 fmt::format("the answer has nothing at {} (success_if)", condition.at),
+                 certainty::unknown};
+  auto text = said->is_string() ? std::string{said->get_string()} : boost::json::serialize(*said);
+  if (text == condition.equals)
+    return {};
+  return error{errc::failed,
+               fmt::format("answered {}, but {} is not {}: {}", answer.status, condition.at,
+                           condition.equals, excerpt(answer.body, secrets))};
 }
 
 result<std::string> http_result(const net::http_response& answer, std::string_view pointer) {

@@ -20,6 +20,12 @@ namespace troupe {
 error http_failure(const net::http_response& answer, utc_time now,
                    const std::vector<std::string_view>& secrets);
 
+/// Whether an answer of a successful status says what `condition` asks for. Another value there is
+/// `failed`, definitely: the far side says that it did not do it. Nothing there is
+/// `schema_mismatch`, and may have happened.
+result<void> http_accepts(const net::http_response& answer, const answer_condition& condition,
+                          const std::vector<std::string_view>& secrets);
+
 /// The JSON text of a successful answer, or of the part of it that `pointer` names. No body is
 /// `null`, a body that does not claim to be JSON a string. What cannot be read is `schema_mismatch`
 /// and may have happened: the far side said that it did.

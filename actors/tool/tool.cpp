@@ -12,10 +12,25 @@
 namespace troupe {
 namespace {
 
+/// A check that is off must not be forgotten.
+void tell_unverified(const tool_options& o, const environment& env) {
+  if (o.http.tls_verify || !o.http.url.starts_with("https"))
+    return;
+  auto name = tool_service_name(o.name);
+  event e;
+  e.lvl = level::warning;
+  e.name = "tool.tls_unverified";
+  e.service = name;
+  e.result = "off";
+  env.events.write(e);
+}
+
 result<std::shared_ptr<tool_backend>> make_backend(const tool_options& o, const environment& env,
                                                    net::http_transport& transport) {
-  if (o.kind == tool_kind::http)
+  if (o.kind == tool_kind::http) {
+    tell_unverified(o, env);
     return make_http_backend(o.http, transport, env.clock);
+  }
   if (o.kind == tool_kind::command)
     return make_command_backend(o.command, o.concurrent);
   const auto& name = o.function.class_name.empty() ? o.name : o.function.class_name;

@@ -89,6 +89,11 @@ void check_http(const tool_options& o, option_problems& found) {
                      "the default is [\"2xx\"]"});
   if (!is_pointer(h.result))
     found.push_back({"result", "is not a JSON pointer", "it begins with '/', e.g. \"/data/id\""});
+  if (!is_pointer(h.success_if.at))
+    found.push_back({"success_if.at", "is not a JSON pointer", "it begins with '/', e.g. \"/ok\""});
+  if (!h.tls_verify && !h.tls_ca.empty())
+    found.push_back({"tls_ca", "has no meaning where tls_verify is off",
+                     "drop `tls_verify = false`: the authorities of tls_ca are enough"});
   if (auto wrong = h.proxy.empty() ? "" : http_url_problem(h.proxy); !wrong.empty())
     found.push_back({"proxy", std::move(wrong), "e.g. \"http://127.0.0.1:3128\""});
   if (h.response_size_max == 0)

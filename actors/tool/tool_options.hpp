@@ -42,6 +42,15 @@ struct function_tool_options {
   bool blocking = false;  ///< gets threads of its own, so that it holds up nobody else
 };
 
+/// What an answer must say, beside its status, to be a success: many services answer 200 and
+/// `{"ok": false}`.
+struct answer_condition {
+  std::string at;              ///< JSON pointer; empty: no condition
+  std::string equals = "true"; ///< a text as it is, any other value as JSON
+
+  bool given() const noexcept { return !at.empty(); }
+};
+
 /// `kind = "http"`.
 struct http_tool_options {
   // Behaviour
@@ -55,8 +64,12 @@ struct http_tool_options {
   /// Never sent with GET and HEAD.
   std::string body = "json";
   std::vector<status_range> success{{}};
-  std::string result; ///< JSON pointer into the answer; empty: all of it
+  answer_condition success_if; ///< holds for answers whose status is in `success`
+  std::string result;          ///< JSON pointer into the answer; empty: all of it
+  /// Checks the peer's certificate and name. Where it is off for an https URL, each start of the
+  /// tool says so in the event `tool.tls_unverified`.
   bool tls_verify = true;
+  std::filesystem::path tls_ca; ///< authorities to trust, PEM; empty: the system's
   std::string proxy; ///< URL; empty: none, the environment is not asked
 
   // Performance
@@ -81,6 +94,11 @@ struct command_tool_options {
   std::size_t memory_max = std::size_t{4} << 30;
   /// Open file descriptors.
   std::uint32_t files_max = 256;
+  /// Bytes of any file that it writes; 0: no limit. A log that runs wild fills a disk in minutes.
+  std::size_t file_size_max = std::size_t{1} << 30;
+  /// Processes of our user, 0: no limit. The kernel counts all of that user's, not only those of
+  /// this command, and counts nothing for root: so there is no default that fits everybody.
+  std::uint32_t processes_max = 0;
 };
 
 /// How to find out whether an effect with a lost outcome has happened: one of the three forms.

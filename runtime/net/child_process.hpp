@@ -32,9 +32,11 @@ namespace troupe::net {
 
 /// Set by the kernel before the program starts; absent: as this process has it.
 struct child_limits {
-  std::optional<std::uint64_t> cpu_seconds;
+  std::optional<std::uint64_t> cpu_seconds;   ///< then SIGXCPU, a second later SIGKILL
   std::optional<std::uint64_t> address_space; ///< bytes
   std::optional<std::uint64_t> open_files;
+  std::optional<std::uint64_t> file_size; ///< bytes of a file that it writes; then SIGXFSZ
+  std::optional<std::uint64_t> processes; ///< of the whole user, and not for root: see setrlimit(2)
 };
 
 struct child_spec {

@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <array>
 #include <cerrno>
 #include <csignal>
@@ -107,19 +108,25 @@ struct complaint {
   ::_exit(127);
 }
 
-bool limit(int resource, std::uint64_t value) {
-  rlimit both{value, value};
+bool limit(int resource, std::uint64_t value, std::uint64_t grace = 0) {
+  rlimit both{value, value + grace};
   rlimit now{};
   // Above what we may have ourselves, the kernel would refuse: then ours holds.
   if (::getrlimit(static_cast<__rlimit_resource_t>(resource), &now) == 0
-      && both.rlim_max > now.rlim_max)
-    both.rlim_cur = both.rlim_max = now.rlim_max;
+      && both.rlim_max > now.rlim_max) {
+    both.rlim_max = now.rlim_max;
+    both.rlim_cur = std::min(both.rlim_cur, now.rlim_max);
+  }
   return ::setrlimit(static_cast<__rlimit_resource_t>(resource), &both) == 0;
 }
 
 bool apply(const child_limits& l) {
-  return limit(RLIMIT_CORE, 0) && (!l.cpu_seconds || limit(RLIMIT_CPU, *l.cpu_seconds))
+  // The second of grace is for SIGXCPU: where both bounds are one, the kernel sends SIGKILL, and
+  // nobody could tell why.
+  return limit(RLIMIT_CORE, 0) && (!l.cpu_seconds || limit(RLIMIT_CPU, *l.cpu_seconds, 1))
          && (!l.open_files || limit(RLIMIT_NOFILE, *l.open_files))
+         && (!l.file_size || limit(RLIMIT_FSIZE, *l.file_size))
+         && (!l.processes || limit(RLIMIT_NPROC, *l.processes))
          && (!l.address_space || limit(RLIMIT_AS, *l.address_space));
 }
 

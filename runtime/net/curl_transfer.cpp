@@ -89,8 +89,9 @@ result<void> transfer::set_target(const http_client_options& options) {
   curl_easy_setopt(c, CURLOPT_FRESH_CONNECT, request_.fresh_connection ? 1L : 0L);
   curl_easy_setopt(c, CURLOPT_SSL_VERIFYPEER, request_.tls_verify ? 1L : 0L);
   curl_easy_setopt(c, CURLOPT_SSL_VERIFYHOST, request_.tls_verify ? 2L : 0L);
-  if (!options.ca_file.empty())
-    curl_easy_setopt(c, CURLOPT_CAINFO, options.ca_file.c_str());
+  const auto& authorities = request_.ca_file.empty() ? options.ca_file : request_.ca_file;
+  if (!authorities.empty())
+    curl_easy_setopt(c, CURLOPT_CAINFO, authorities.c_str());
   if (request_.proxy)
     curl_easy_setopt(c, CURLOPT_PROXY, request_.proxy->c_str());
   curl_easy_setopt(c, CURLOPT_SUPPRESS_CONNECT_HEADERS, 1L);

@@ -35,6 +35,8 @@ struct http_request {
   std::size_t response_size_max = 8U << 20U;
   /// Check the peer's certificate and name.
   bool tls_verify = true;
+  /// Certificates of authorities, PEM, in place of the client's; empty: the client's.
+  std::string ca_file;
   /// Proxy URL; empty: none; absent: as the environment says (`https_proxy`, `no_proxy`).
   std::optional<std::string> proxy;
   /// The request may reach the far side twice. When a kept connection dies before the first byte of

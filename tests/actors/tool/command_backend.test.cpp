@@ -2,6 +2,10 @@
 #include "tests/actors/tool/backend_probe.hpp"
 
 #include <cstdlib>
+#include <filesystem>
+#include <thread>
+
+#include <unistd.h>
 
 using namespace troupe;
 using namespace troupe::test;
@@ -115,4 +119,59 @@ TEST_CASE("a command reconciler is asked with key and arguments") {
 
   CHECK(said.value()
         == R"({"state":"done","result":{"idempotency_key":"inv-1/0/0//3","arguments":{"id":1}}})");
+}
+
+TEST_CASE("fault 41: a command that writes a gigabyte is ended at its bound, on either stream") {
+  auto out = shell("exec head -c 1073741824 /dev/zero");
+  CHECK(run(out, "{}").error().code == errc::output_too_large);
+
+  auto noisy = shell("head -c 1073741824 /dev/zero >&2; echo 1");
+  CHECK(run(noisy, "{}").value() == "1"); // read and dropped: only its beginning is kept
+}
+
+TEST_CASE("the whole group of a command is ended at its deadline, also what ignores SIGTERM") {
+  auto mark = std::filesystem::temp_directory_path()
+              / ("troupe-group-" + std::to_string(::getpid()));
+  auto stubborn = shell("trap '' TERM; (trap '' TERM; sleep 2; touch " + mark.string()
+                        + ") & wait");
+
+  auto begun = std::chrono::steady_clock::now();
+  auto late = run(stubborn, "{}", 100ms);
+
+  CHECK(late.error().code == errc::timed_out);
+  CHECK(std::chrono::steady_clock::now() - begun < 1900ms);
+  std::this_thread::sleep_until(begun + 2400ms); // past the time when a survivor would leave it
+  CHECK_FALSE(std::filesystem::exists(mark));
+}
+
+TEST_CASE("a command is told its limits by the kernel, and the error tells which it was") {
+  auto folder = std::filesystem::temp_directory_path()
+                / ("troupe-limits-" + std::to_string(::getpid()));
+  std::filesystem::create_directory(folder);
+  auto writer = shell("exec head -c 100000 /dev/zero > file");
+  writer.cwd = folder;
+  writer.file_size_max = 10'000;
+  auto busy = shell("while :; do :; done");
+  busy.cpu_max = 1s;
+  auto shown = shell(R"(awk '/open files|processes/ {printf "%s ", $(NF-1)}' /proc/self/limits |
+                        sed 's/.*/"&"/')");
+  shown.files_max = 77;
+  shown.processes_max = 4'321;
+
+  auto grown = run(writer, "{}");
+  auto spent = run(busy, "{}");
+
+  CHECK(grown.error().message.find("file_size_max") != std::string::npos);
+  CHECK(grown.error().outcome == certainty::unknown);
+  CHECK(std::filesystem::file_size(folder / "file") == 10'000);
+  CHECK(spent.error().message.find("cpu_max") != std::string::npos);
+  CHECK(run(shown, "{}").value() == R"("4321 77 ")");
+  std::filesystem::remove_all(folder);
+}
+
+TEST_CASE("a command runs in the folder that it is given") {
+  command_tool_options o = shell(R"(printf '"%s"' "$PWD")");
+  o.cwd = "/";
+
+  CHECK(run(o, "{}").value() == R"("/")");
 }

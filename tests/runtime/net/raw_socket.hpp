@@ -46,14 +46,17 @@ public:
     if (fd_ >= 0)
       ::close(std::exchange(fd_, -1));
   }
-  void send(std::string_view text) {
+  /// False when the peer has gone.
+  bool send(std::string_view text) {
     while (!text.empty()) {
       auto n = ::send(fd_, text.data(), text.size(), MSG_NOSIGNAL);
       if (n <= 0)
-        return;
+        return false;
       text.remove_prefix(static_cast<std::size_t>(n));
     }
+    return true;
   }
+  int handle() const { return fd_; }
   void end_sending() { ::shutdown(fd_, SHUT_WR); }
 
   /// Reads until `mark` is there; returns everything up to its end, or what came before the end of
