@@ -2,7 +2,21 @@
 if(TARGET test_examples)
   set(desk ${PROJECT_SOURCE_DIR}/examples/ticket_desk)
   target_sources(test_examples PRIVATE
-    ${desk}/knowledge_search.cpp ${desk}/tokens.cpp ${desk}/desk_state.cpp)
+    ${desk}/knowledge_search.cpp ${desk}/tokens.cpp ${desk}/desk_state.cpp
+    ${PROJECT_SOURCE_DIR}/examples/disasters/service_state.cpp)
+endif()
+
+# disaster(STORY SENTENCE): one of the stories of examples/disasters, with its naive client.
+function(disaster story sentence)
+  add_test(NAME "examples/${sentence}"
+    COMMAND sh ${PROJECT_SOURCE_DIR}/examples/disasters/run.sh ${story})
+  set_tests_properties("examples/${sentence}" PROPERTIES TIMEOUT 300 LABELS examples
+    ENVIRONMENT DISASTERS_BUILD_DIR=${PROJECT_BINARY_DIR})
+endfunction()
+if(TARGET disasters AND TARGET troupe)
+  disaster(messages "the message storm does not happen under troupe, and does without")
+  disaster(charges "the duplicate charge does not happen under troupe, and does without")
+  disaster(tickets "the ticket cascade does not happen under troupe, and does without")
 endif()
 
 if(TARGET desk AND TARGET troupe)

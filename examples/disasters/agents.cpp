@@ -1,0 +1,95 @@
+// The three jobs that ended in disasters, as agents.
+//
+// There is no code against duplicates in here but the names of things: an alert is posted under the
+// alert's name, an invoice charged under the invoice's, and the alerts of one incident come to one
+// agent, one after another. The rest is the runtime's, told by topology.toml.
+
+#include "runtime/core/agent.hpp"
+
+#include <chrono>
+
+namespace disasters {
+namespace {
+
+using namespace std::chrono_literals;
+
+// -- the message storm -----------------------------------------------------------------------------
+
+struct alert {
+  std::string id;
+  std::string text;
+};
+BOOST_DESCRIBE_STRUCT(alert, (), (id, text))
+
+struct message {
+  std::string id;
+};
+BOOST_DESCRIBE_STRUCT(message, (), (id))
+
+class notifier final : public troupe::agent<alert, troupe::raw_json> {
+  troupe::task<troupe::raw_json> run(alert in) override {
+    auto posted = co_await tool("chat").key("alert/" + in.id).arg("alert", in.id)
+                    .arg("text", in.text).call();
+    co_return std::move(posted);
+  }
+};
+TROUPE_AGENT(notifier)
+
+// -- the duplicate charge --------------------------------------------------------------------------
+
+struct invoice {
+  std::string id;
+  std::uint64_t cents = 0;
+};
+BOOST_DESCRIBE_STRUCT(invoice, (), (id, cents))
+
+struct receipt {
+  std::string charge;
+};
+BOOST_DESCRIBE_STRUCT(receipt, (), (charge))
+
+class biller final : public troupe::agent<invoice, receipt> {
+  troupe::task<receipt> run(invoice in) override {
+    auto booked = co_await tool("payments").key("invoice/" + in.id).arg("invoice", in.id)
+                    .arg("cents", in.cents).call<receipt>();
+    co_return std::move(booked);
+  }
+};
+TROUPE_AGENT(biller)
+
+// -- the ticket cascade ----------------------------------------------------------------------------
+
+struct page {
+  std::string incident;
+  std::string alert;
+};
+BOOST_DESCRIBE_STRUCT(page, (), (incident, alert))
+
+struct ticket {
+  std::string ticket;
+};
+BOOST_DESCRIBE_STRUCT(ticket, (), (ticket))
+
+/// One of them for each incident (`key = "incident"`): it files the first alert, and adds the others
+/// to the ticket that it remembers.
+class dispatcher final : public troupe::keyed_agent<page, ticket, ticket> {
+  troupe::task<ticket> run(page in) override {
+    if (state().ticket.empty()) {
+      auto filed = co_await tool("file_ticket").arg("incident", in.incident)
+                     .arg("alert", in.alert).call<ticket>();
+      if (filed)
+        state() = *filed;
+      co_return std::move(filed);
+    }
+    auto known = state();
+    auto added = co_await tool("add_alert").arg("ticket", known.ticket)
+                   .arg("alert", in.alert).call();
+    if (!added)
+      co_return std::move(added).error();
+    co_return known;
+  }
+};
+TROUPE_AGENT(dispatcher)
+
+} // namespace
+} // namespace disasters
