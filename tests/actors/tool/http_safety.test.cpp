@@ -6,6 +6,7 @@
 #include "tests/actors/tool/far_side.hpp"
 #include "tests/support/tls_peer.hpp"
 
+#include <condition_variable>
 #include <thread>
 
 using namespace troupe;
@@ -161,9 +162,12 @@ TEST_CASE("fault 40: a peer that drips a byte now and then ends at the attempt's
   backend_probe probe{*backend, request};
   std::jthread drips{[connection = listener.accept()](std::stop_token stop) mutable {
     connection.send("HTTP/1.1 200 OK\r\nContent-Length: 1000000\r\n\r\n\"");
+    std::mutex mutex;
+    std::condition_variable_any pause; // each byte comes well within any timeout on silence
+    std::unique_lock lock{mutex};
     while (!stop.stop_requested()) {
       connection.send("x");
-      std::this_thread::sleep_for(20ms); // each byte well within any timeout on silence
+      pause.wait_for(lock, stop, 20ms, [] { return false; });
     }
   }};
   auto outcome = probe.outcome();
