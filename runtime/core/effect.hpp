@@ -103,6 +103,7 @@ protected:
   journal::lsn gate_ = 0;          ///< LSN of its command; 0: not appended yet
   std::uint64_t call_ = 0;         ///< of the call in flight
   utc_time when_{};                ///< sleep: due; else first sent
+  steady_time left_{};             ///< last sent, in this life of its invocation
   detail::branch* on_ = nullptr;
   std::string name_;
   std::string body_;               ///< arguments, JSON text

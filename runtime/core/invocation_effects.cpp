@@ -99,6 +99,7 @@ void invocation::start_call(effect_base& e) {
   r.agent = who_.agent;
   e.call_ = r.id;
   e.sent_ = true;
+  e.left_ = world_.env.clock.steady();
   // The service keeps the deadline; this is for one that has gone without a word.
   auto patience = service->info.total_timeout + std::chrono::seconds{5};
   auto id = e.id_;
@@ -217,12 +218,10 @@ void invocation::on_reconciled(std::uint64_t id, const reconcile_reply& r) {
     park(*e, fmt::format("its outcome is unknown, and reconcile says: {}", r.body));
   } else {
     // "Not done" may only mean "not yet": it counts once nothing can be in flight any more.
-    auto service = world_.env.services.find(service_of(*e));
-    auto flight = service ? service->info.total_timeout : std::chrono::milliseconds{30'000};
-    auto landed = e->when_ + flight;
-    if (world_.env.clock.now() < landed) {
+    if (auto left = time_to_land(*e); left.count() > 0) {
       timers_armed_ = true;
-      send(world_.timer, arm_timer{caf::actor_cast<caf::actor>(this), e->id_, landed});
+      send(world_.timer, arm_timer{caf::actor_cast<caf::actor>(this), e->id_,
+                                   world_.env.clock.now() + left});
     } else if (e->rounds_++ < world_.options.reissues_max) {
       reissue(*e);
     } else {
@@ -230,6 +229,18 @@ void invocation::on_reconciled(std::uint64_t id, const reconcile_reply& r) {
     }
   }
   advance();
+}
+
+// How long it may still be in flight. A wall clock that is set forward, or a machine that slept, must
+// not shorten that: what this life has sent is measured by the steady clock. Of an earlier life only
+// UTC is known.
+std::chrono::microseconds invocation::time_to_land(const effect_base& e) const {
+  auto service = world_.env.services.find(service_of(e));
+  auto flight = service ? service->info.total_timeout : std::chrono::milliseconds{30'000};
+  if (e.left_ == steady_time{})
+    return e.when_ + flight - world_.env.clock.now();
+  return std::chrono::ceil<std::chrono::microseconds>(e.left_ + flight
+                                                      - world_.env.clock.steady());
 }
 
 void invocation::park(effect_base& e, std::string why) {

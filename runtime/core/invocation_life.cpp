@@ -16,8 +16,16 @@ void invocation::begin_generation(std::string_view input, const std::string& sta
   try {
     agent_ = who_.cls->make();
     root_ = std::make_unique<detail::branch>(*this, std::string{});
-    if (auto begun = agent_->begin(input, *root_); !begun)
+    if (auto begun = agent_->begin(input, *root_); !begun && fresh_ && generation_ == 0)
       finish(store::status::failed, begun.error());
+    else if (!begun) // of another schema: the class has changed since, and may change again
+      halt_ = std::make_unique<error>(
+        error{errc::schema_mismatch,
+              fmt::format("{}: {}",
+                          generation_ == 0 ? std::string{"the input that it began with"}
+                                           : fmt::format("the checkpoint of generation {}",
+                                                         generation_),
+                          begun.error().message)});
     else if (auto loaded = agent_->load_state(state); !loaded)
       halt_ = std::make_unique<error>(
         error{errc::schema_mismatch, "saved state of this key: " + loaded.error().message});

@@ -113,6 +113,10 @@ result<ownership> take_over(database& db, const std::string& new_tag, utc_time n
     db.rollback();
     return why;
   }
+  // Keys of effects are made of the tag. It must not stand in the log alone: a store whose log is
+  // lost would get another one, and the far sides would take the same effects for new ones.
+  if (*version == 0)
+    (void)db.execute("PRAGMA wal_checkpoint(PASSIVE)");
   return out;
 }
 
