@@ -22,7 +22,8 @@
 // Threads: the tool's actor calls it, so it must be quick and must not block; with `blocking` it
 // has threads of its own, as many as the tool's `concurrent`, and must be safe to call from
 // several. A blocking function that may take long looks at `call.stop`: nobody can stop it
-// otherwise.
+// otherwise. Tools that keep something, or that wait for other services, are classes:
+// tool_class.hpp.
 
 #include "runtime/core/clock.hpp"
 #include "runtime/core/json.hpp"
@@ -37,6 +38,10 @@
 #include <vector>
 
 namespace troupe {
+
+template <class T>
+class async;
+class async_call;
 
 /// What a function may know of the call that it serves.
 struct tool_context {
@@ -56,6 +61,8 @@ struct function_tool {
   std::string input_schema; ///< JSON Schema of the arguments
   std::string output_schema;
   std::function<result<std::string>(std::string_view arguments, const tool_context& call)> call;
+  /// In place of `call`, for a tool that is a coroutine (tool_class.hpp).
+  std::function<async<result<std::string>>(std::string arguments, async_call call)> start;
 };
 
 struct tool_traits {
@@ -129,19 +136,26 @@ error arguments_refused(error why);
 
 } // namespace detail
 
+/// All but what it does.
+template <class In, class Out>
+function_tool described_tool(std::string name, tool_traits traits) {
+  function_tool tool;
+  tool.name = std::move(name);
+  tool.description = std::move(traits.description);
+  tool.blocking = traits.blocking;
+  tool.input_schema = schema_of<In>();
+  if constexpr (!std::is_void_v<Out>)
+    tool.output_schema = schema_of<Out>();
+  return tool;
+}
+
 /// Registers `fn` under `name`.
 template <class F>
 bool register_tool(std::string name, F fn, tool_traits traits = {}) {
   using signature = detail::tool_signature<F>;
   using input = typename signature::input;
   using output = typename detail::tool_output<typename signature::output>::type;
-  function_tool tool;
-  tool.name = std::move(name);
-  tool.description = std::move(traits.description);
-  tool.blocking = traits.blocking;
-  tool.input_schema = schema_of<input>();
-  if constexpr (!std::is_void_v<output>)
-    tool.output_schema = schema_of<output>();
+  auto tool = described_tool<input, output>(std::move(name), std::move(traits));
   tool.call = [fn = std::move(fn)](std::string_view arguments,
                                    const tool_context& call) -> result<std::string> {
     auto in = from_json<input>(arguments);

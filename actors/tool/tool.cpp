@@ -1,5 +1,6 @@
 #include "actors/tool/tool.hpp"
 
+#include "actors/tool/async_backend.hpp"
 #include "actors/tool/command_backend.hpp"
 #include "actors/tool/function_backend.hpp"
 #include "actors/tool/http_backend.hpp"
@@ -37,6 +38,8 @@ result<std::shared_ptr<tool_backend>> make_backend(const tool_options& o, const 
   auto function = find_function(name);
   if (!function)
     return error{errc::not_found, fmt::format("no function '{}' is registered", name)};
+  if (function->start)
+    return make_async_backend(std::move(*function), env, transport);
   auto blocking = function->blocking || o.function.blocking;
   return make_function_backend(std::move(*function), blocking ? o.concurrent : 0);
 }
@@ -53,6 +56,9 @@ result<caf::actor> spawn_tool(caf::actor_system& system, tool_setup setup) {
                                compiled.error().message)};
     schema = std::move(*compiled);
   }
+  for (const auto& part : {setup.parts.backend, setup.parts.reconciler})
+    if (part)
+      part->attach(system);
   return caf::actor{system.spawn<tool_actor>(std::move(setup), std::move(schema))};
 }
 

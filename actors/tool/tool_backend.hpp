@@ -8,6 +8,8 @@
 #include "runtime/core/effect_class.hpp"
 #include "runtime/core/result.hpp"
 
+#include <caf/fwd.hpp>
+
 #include <chrono>
 #include <cstdint>
 #include <functional>
@@ -47,6 +49,9 @@ public:
   /// Stops an attempt: its socket is closed, its process ended, its flag set. Nothing happens when
   /// it has ended already.
   virtual void cancel(attempt_id id) = 0;
+
+  /// Called before each start of the tool's actor, for backends that need actors of their own.
+  virtual void attach(caf::actor_system&) {}
 
   /// How long after its timeout a backend that keeps the timeout itself may still take to say how
   /// the attempt ended: it knows better than the actor whether anything was sent.
