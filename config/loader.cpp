@@ -244,7 +244,7 @@ void loader::read_tool(const std::string& path, const node& table, tool_options&
 void loader::read_model(const std::string& path, const node& table, endpoint_options& out) {
   read_fields(context_, path, table, out, model_fields());
   if (!table.find("kind"))
-    context_.report_at_key(path, "kind is missing", "one of 'scripted', 'openai', 'auto'");
+    context_.report_at_key(path, "kind is missing", "one of 'scripted', 'openai', 'openai_responses', 'anthropic', 'auto'");
   if (!kind_of<endpoint_kind>(table, context_))
     return; // what else it needs depends on its kind
   context_.report(path, out.validate());
@@ -261,7 +261,7 @@ void loader::choose_endpoint(const std::string& path, endpoint_options& out) {
     out.api_key = secret{*key};
   if (automatic)
     out.kind = found ? endpoint_kind::openai : endpoint_kind::scripted;
-  else if (out.kind == endpoint_kind::openai && !out.api_key_env.empty() && !found)
+  else if (out.kind != endpoint_kind::scripted && !out.api_key_env.empty() && !found)
     context_.report_at_key(path + ".api_key_env",
                            "the environment variable " + out.api_key_env + " is not set",
                            "set it, or use kind = \"auto\" to do without");

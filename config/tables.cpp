@@ -44,8 +44,11 @@ std::span<const std::pair<std::string_view, effect_class>> words() {
 
 template <>
 std::span<const std::pair<std::string_view, endpoint_kind>> words() {
-  static constexpr std::array<std::pair<std::string_view, endpoint_kind>, 3> all{
-    {{"scripted", endpoint_kind::scripted}, {"openai", endpoint_kind::openai},
+  static constexpr std::array<std::pair<std::string_view, endpoint_kind>, 5> all{
+    {{"scripted", endpoint_kind::scripted},
+     {"openai", endpoint_kind::openai},
+     {"openai_responses", endpoint_kind::openai_responses},
+     {"anthropic", endpoint_kind::anthropic},
      {"auto", endpoint_kind::automatic}}};
   return all;
 }
@@ -203,7 +206,7 @@ fields<model> make_model_fields() {
       "kind", "required; `auto`: openai where `api_key_env` is set, else scripted"),
     entry<file_codec, &model::script>("script", "answers of a scripted model"),
     entry<text_codec, &model::model>("model", "the provider's name of the model"),
-    entry<text_codec, &model::base_url>("base_url", "where the provider's API begins"),
+    entry<text_codec, &model::base_url>("base_url", "where the API begins; none: where its provider has it"),
     entry<secret_codec, &model::api_key>("api_key", "`${NAME}`; none: no Authorization header"),
     entry<text_codec, &model::api_key_env>(
       "api_key_env", "variable that holds the key; OPENAI_API_KEY for `auto`"),
@@ -212,7 +215,7 @@ fields<model> make_model_fields() {
     entry<count_codec, &model::repairs_max>(
       "repairs_max", "times it is told what was wrong with its answer and asked again"),
     entry<flag_codec, &model::native_schema>(
-      "native_schema", "hands an openai model the answer's schema; false: in words only"),
+      "native_schema", "hands over the answer's schema in the API's own place; false: in words only"),
     entry<flag_codec, &model::tls_verify>("tls_verify", "checks certificates"),
     entry<text_codec, &model::proxy>("proxy", "URL of a proxy"),
     entry<count_codec, &model::concurrent>("concurrent", "requests in flight"),

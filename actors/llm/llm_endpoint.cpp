@@ -1,8 +1,8 @@
 #include "actors/llm/llm_endpoint.hpp"
 
 #include "actors/llm/llm_endpoint_actor.hpp"
-#include "actors/llm/openai_backend.hpp"
 #include "actors/llm/scripted_backend.hpp"
+#include "actors/llm/wire_backend.hpp"
 #include "runtime/core/messages.hpp"
 
 #include <caf/actor_system.hpp>
@@ -193,8 +193,9 @@ result<std::shared_ptr<model_backend>>
 make_model_backend(caf::actor_system& system, const environment& env, const caf::actor& timer,
                    const endpoint_options& options,
                    std::shared_ptr<net::http_transport> transport) {
-  if (options.kind == endpoint_kind::openai)
-    return std::make_shared<openai_backend>(options, env.clock, std::move(transport));
+  if (auto wire = make_model_wire(options.kind))
+    return std::make_shared<wire_backend>(options, std::move(wire), env.clock,
+                                          std::move(transport));
   auto script = load_script(options.script);
   if (!script)
     return std::move(script).error();

@@ -6,23 +6,39 @@ namespace troupe {
 
 namespace {
 
-void check_openai(const endpoint_options& o, option_problems& found) {
+void check_http(const endpoint_options& o, option_problems& found) {
   if (o.model.empty())
     found.push_back({"model", "is missing: the endpoint must say which model it asks",
                      "e.g. model = \"gpt-4o-mini\""});
-  if (auto wrong = http_url_problem(o.base_url); !wrong.empty())
+  auto url = o.base_url.empty() ? default_base_url(o.kind) : o.base_url;
+  if (auto wrong = http_url_problem(url); !wrong.empty())
     found.push_back({"base_url", std::move(wrong), "e.g. \"https://api.openai.com/v1\""});
 }
 
 } // namespace
 
+std::string default_base_url(endpoint_kind kind) {
+  switch (kind) {
+    case endpoint_kind::openai:
+    case endpoint_kind::openai_responses:
+    case endpoint_kind::automatic:
+      return "https://api.openai.com/v1";
+    case endpoint_kind::anthropic:
+      return "https://api.anthropic.com/v1";
+    case endpoint_kind::scripted:
+      break;
+  }
+  return {};
+}
+
 option_problems endpoint_options::validate() const {
   auto found = retry.validate();
-  if (kind != endpoint_kind::openai && script.empty())
+  bool answers_from_file = kind == endpoint_kind::scripted || kind == endpoint_kind::automatic;
+  if (answers_from_file && script.empty())
     found.push_back({"script", "is missing: a scripted model answers from a file",
                      "e.g. script = \"answers.json\""});
   if (kind != endpoint_kind::scripted)
-    check_openai(*this, found);
+    check_http(*this, found);
   if (temperature && !(*temperature >= 0.0 && *temperature <= 2.0))
     found.push_back({"temperature", "must be between 0 and 2", ""});
   if (repairs_max > 10)

@@ -16,17 +16,23 @@ namespace troupe {
 
 enum class endpoint_kind : std::uint8_t {
   scripted,  ///< answers from a file: offline, deterministic
-  openai,    ///< chat completions at `base_url`
+  openai,    ///< Chat Completions at `base_url`: OpenAI, vLLM, Ollama, llama.cpp, gateways
+  openai_responses, ///< OpenAI's Responses at `base_url`
+  anthropic,        ///< Anthropic's Messages at `base_url`
   automatic, ///< `auto` in TOML: openai where `api_key_env` is set, else scripted; the loader
              ///< resolves it, so no actor meets it
 };
+
+/// Where the API of a kind is, when nobody says otherwise; empty for scripted ones.
+std::string default_base_url(endpoint_kind kind);
 
 struct endpoint_options {
   // Behaviour
   std::string name;
   endpoint_kind kind = endpoint_kind::scripted;
-  std::string model; ///< sent as `model`; required for openai
-  std::string base_url = "https://api.openai.com/v1";
+  std::string model; ///< sent as `model`; required but for scripted
+  /// Empty: the API's own (`default_base_url`).
+  std::string base_url;
   secret api_key; ///< empty: no Authorization header (local servers)
   /// Environment variable that holds the key.
   std::string api_key_env;
@@ -35,7 +41,7 @@ struct endpoint_options {
   std::uint32_t max_tokens = 0;      ///< of the answer (the name of the API); 0: not sent
   /// Times a model is told what was wrong with its answer and asked again.
   std::uint32_t repairs_max = 2;
-  /// Hands the schema of an answer to an openai endpoint as `response_format`. A server that
+  /// Hands the schema of an answer over in the place that the API has for it. A server that
   /// refuses it is told in words from then on; false does so from the beginning.
   bool native_schema = true;
   /// Models think: 60 s an attempt. The total leaves room for three and their waits.

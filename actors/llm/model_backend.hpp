@@ -17,44 +17,13 @@
 //   failed            refused by the model, the filter or the key        a person looks
 //   cancelled
 
+#include "actors/llm/model_types.hpp"
 #include "runtime/core/result.hpp"
 
-#include <boost/describe/class.hpp>
-
-#include <chrono>
 #include <cstdint>
 #include <functional>
-#include <optional>
-#include <string>
-#include <vector>
 
 namespace troupe {
-
-/// One turn of a conversation.
-struct model_message {
-  std::string role; ///< `system`, `user`, `assistant`
-  std::string content;
-};
-BOOST_DESCRIBE_STRUCT(model_message, (), (role, content))
-
-/// One question to a model.
-struct model_request {
-  std::vector<model_message> messages;
-  std::string schema; ///< JSON Schema of the answer, JSON text; empty: words will do
-  std::optional<double> temperature;
-  std::int64_t max_tokens = 0; ///< of the answer; 0: as the model likes
-  /// When the endpoint gives up; a backend may hold its socket a little longer.
-  std::chrono::milliseconds timeout{60'000};
-};
-
-/// What the model said. Where a schema was asked for, `text` should be JSON; nobody has checked.
-struct model_answer {
-  std::string text;
-  std::int64_t input_tokens = 0;
-  std::int64_t output_tokens = 0;
-  std::string finish_reason = "stop";
-  std::string model; ///< as the far side names it; may be empty
-};
 
 /// Names one request in flight, unique within its backend.
 using model_request_id = std::uint64_t;

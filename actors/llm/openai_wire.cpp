@@ -1,25 +1,36 @@
 #include "actors/llm/openai_wire.hpp"
 
 #include "actors/llm/answer.hpp"
-#include "runtime/core/digest.hpp"
+#include "actors/llm/wire_error.hpp"
+#include "actors/llm/wire_text.hpp"
 #include "runtime/core/json.hpp"
-#include "runtime/net/retry_after.hpp"
 
 #include <fmt/format.h>
-
-#include <array>
-#include <initializer_list>
 
 namespace troupe {
 namespace {
 
-constexpr std::size_t detail_max = 300; // bytes of a server's own words in an error
+struct wire_function {
+  std::optional<std::string> name;
+  std::optional<std::string> arguments;
+};
+BOOST_DESCRIBE_STRUCT(wire_function, (), (name, arguments))
+
+struct wire_call {
+  std::optional<std::string> id;
+  std::optional<wire_function> function;
+};
+BOOST_DESCRIBE_STRUCT(wire_call, (), (id, function))
 
 struct wire_message {
   std::optional<std::string> content;
   std::optional<std::string> refusal;
+  std::optional<std::string> reasoning_content; // DeepSeek, vLLM
+  std::optional<std::string> reasoning;         // OpenRouter, Ollama
+  std::optional<std::vector<wire_call>> tool_calls;
 };
-BOOST_DESCRIBE_STRUCT(wire_message, (), (content, refusal))
+BOOST_DESCRIBE_STRUCT(wire_message, (),
+                      (content, refusal, reasoning_content, reasoning, tool_calls))
 
 struct wire_choice {
   std::optional<wire_message> message;
@@ -27,21 +38,17 @@ struct wire_choice {
 };
 BOOST_DESCRIBE_STRUCT(wire_choice, (), (message, finish_reason))
 
+struct wire_details {
+  std::optional<std::int64_t> cached_tokens;
+};
+BOOST_DESCRIBE_STRUCT(wire_details, (), (cached_tokens))
+
 struct wire_usage {
   std::optional<std::int64_t> prompt_tokens;
   std::optional<std::int64_t> completion_tokens;
+  std::optional<wire_details> prompt_tokens_details;
 };
-BOOST_DESCRIBE_STRUCT(wire_usage, (), (prompt_tokens, completion_tokens))
-
-// Servers write codes as texts, numbers or null, so only texts are looked at.
-struct wire_error {
-  std::string message;
-  std::string type;
-  std::string param;
-  std::string code;
-
-  bool says(std::string_view word) const { return code == word || type == word; }
-};
+BOOST_DESCRIBE_STRUCT(wire_usage, (), (prompt_tokens, completion_tokens, prompt_tokens_details))
 
 struct wire_reply {
   std::optional<std::vector<wire_choice>> choices;
@@ -51,147 +58,233 @@ struct wire_reply {
 };
 BOOST_DESCRIBE_STRUCT(wire_reply, (), (choices, usage, model, error))
 
-struct wire_failure {
+struct wire_call_delta {
+  std::optional<std::int64_t> index;
+  std::optional<std::string> id;
+  std::optional<wire_function> function;
+};
+BOOST_DESCRIBE_STRUCT(wire_call_delta, (), (index, id, function))
+
+struct wire_delta {
+  std::optional<std::string> content;
+  std::optional<std::string> refusal;
+  std::optional<std::string> reasoning_content;
+  std::optional<std::string> reasoning;
+  std::optional<std::vector<wire_call_delta>> tool_calls;
+};
+BOOST_DESCRIBE_STRUCT(wire_delta, (), (content, refusal, reasoning_content, reasoning, tool_calls))
+
+struct wire_chunk_choice {
+  std::optional<std::int64_t> index;
+  std::optional<wire_delta> delta;
+  std::optional<std::string> finish_reason;
+};
+BOOST_DESCRIBE_STRUCT(wire_chunk_choice, (), (index, delta, finish_reason))
+
+struct wire_chunk {
+  std::optional<std::vector<wire_chunk_choice>> choices;
+  std::optional<wire_usage> usage;
+  std::optional<std::string> model;
   std::optional<raw_json> error;
 };
-BOOST_DESCRIBE_STRUCT(wire_failure, (), (error))
+BOOST_DESCRIBE_STRUCT(wire_chunk, (), (choices, usage, model, error))
 
-bool read_entry(json_reader& in, std::string_view key, void* into) {
-  auto& e = *static_cast<wire_error*>(into);
-  auto* member = key == "message" ? &e.message
-                 : key == "type"  ? &e.type
-                 : key == "param" ? &e.param
-                 : key == "code"  ? &e.code
-                                  : nullptr;
-  if (member != nullptr && in.peek() == json_kind::string)
-    return in.string(*member);
-  return in.skip();
+void take_usage(model_answer& out, const wire_usage& u) {
+  out.input_tokens = u.prompt_tokens.value_or(out.input_tokens);
+  out.output_tokens = u.completion_tokens.value_or(out.output_tokens);
+  if (u.prompt_tokens_details)
+    out.cached_tokens = u.prompt_tokens_details->cached_tokens.value_or(0);
 }
 
-// `{"message":..}`, or just a sentence.
-wire_error read_error(std::string_view json) {
-  wire_error out;
-  json_reader in{json};
-  if (in.peek() == json_kind::string)
-    in.string(out.message);
-  else
-    in.object(read_entry, &out);
-  return out;
-}
-
-wire_error error_of(const net::http_response& r) {
-  auto body = from_json<wire_failure>(r.body);
-  return body && body->error ? read_error(body->error->text) : wire_error{};
-}
-
-bool has_any(std::string_view text, std::initializer_list<std::string_view> words) {
-  for (auto word : words)
-    if (text.find(word) != std::string_view::npos)
-      return true;
-  return false;
-}
-
-std::string said(int status, const wire_error& e) {
-  auto text = fmt::format("the model's server answered {} {}", status, net::reason_phrase(status));
-  return e.message.empty() ? text : text + ": " + head_of(e.message, detail_max);
-}
-
-error refusal(int status, const wire_error& e) {
-  if (e.says("context_length_exceeded") || has_any(e.message, {"maximum context length"}))
-    return {errc::invalid_input,
-            "the messages are longer than the model's context: " + head_of(e.message, detail_max)};
-  if (e.says("content_policy_violation") || e.says("content_filter"))
-    return {errc::failed, "refused by the content policy: " + head_of(e.message, detail_max)};
-  return {errc::invalid_input, said(status, e)};
-}
-
-error failure(const net::http_response& r, utc_time now) {
-  auto e = error_of(r);
-  auto s = r.status;
-  if (s == 401 || s == 403) // its text may hold parts of the key
-    return {errc::failed, fmt::format("the model's server refuses the API key ({})", s)};
-  if (e.says("insufficient_quota"))
-    return {errc::budget_exceeded, "the quota of the API key is spent (insufficient_quota)"};
-  if (s == 429 || s >= 500) {
-    error out{s == 429 ? errc::rate_limited : errc::unavailable, said(s, e),
-              s == 429 ? certainty::definite : certainty::unknown};
-    out.retry_after = net::retry_after(r.headers, now);
-    return out;
-  }
-  if (s == 408)
-    return {errc::timed_out, said(s, e), certainty::unknown};
-  if (s == 404)
-    return {errc::not_found, said(s, e) + " (is the model's name or base_url wrong?)"};
-  if (s == 400 || s == 413 || s == 422)
-    return refusal(s, e);
-  return {errc::failed, said(s, e)};
-}
-
-error unreadable(std::string_view why) {
-  return {errc::unavailable, fmt::format("the answer is not a chat completion: {}", why),
-          certainty::unknown};
+// Servers that call tools and say `stop`, and the other way round.
+void settle_reason(model_answer& out) {
+  if (out.finish_reason == "stop" && !out.tool_calls.empty())
+    out.finish_reason = "tool_calls";
+  else if (out.finish_reason == "tool_calls" && out.tool_calls.empty())
+    out.finish_reason = "stop";
 }
 
 result<model_answer> answer_of(wire_reply&& reply) {
   if (reply.error && reply.error->text != "null")
-    return error{errc::unavailable,
-                 "the model's server answered with an error: "
-                   + head_of(read_error(reply.error->text).message, detail_max),
-                 certainty::unknown};
+    return failure_inside(read_server_error(reply.error->text));
   if (!reply.choices || reply.choices->empty() || !reply.choices->front().message)
-    return unreadable("it has no choices");
+    return unreadable_answer("it has no choices");
   auto& choice = reply.choices->front();
-  auto usage = reply.usage.value_or(wire_usage{});
+  auto& message = *choice.message;
   model_answer out;
   out.finish_reason = choice.finish_reason.value_or("stop");
   out.model = reply.model.value_or("");
-  out.input_tokens = usage.prompt_tokens.value_or(0);
-  out.output_tokens = usage.completion_tokens.value_or(0);
-  if (choice.message->refusal && !choice.message->refusal->empty())
+  take_usage(out, reply.usage.value_or(wire_usage{}));
+  out.reasoning = message.reasoning_content.value_or(message.reasoning.value_or(""));
+  for (auto& call : message.tool_calls.value_or(std::vector<wire_call>{})) {
+    auto f = call.function.value_or(wire_function{});
+    out.tool_calls.push_back(
+      {call.id.value_or(""), f.name.value_or(""), f.arguments.value_or("")});
+  }
+  settle_reason(out);
+  bool silent = !message.content && out.tool_calls.empty();
+  out.text = std::move(message.content).value_or("");
+  auto reason = out.finish_reason;
+  auto checked = checked_answer(std::move(out), message.refusal.value_or(""));
+  if (checked && silent)
     return error{errc::failed,
-                 "the model refuses: " + head_of(*choice.message->refusal, detail_max)};
-  if (out.finish_reason == "content_filter")
-    return error{errc::failed, "the content filter stopped the answer (content_filter)"};
-  if (out.finish_reason == "length")
-    return error{errc::output_too_large,
-                 fmt::format("the answer was cut after {} tokens (finish_reason length): raise "
-                             "max_tokens or ask for less",
-                             out.output_tokens)};
-  if (!choice.message->content)
-    return error{errc::failed, fmt::format("the answer has no content (finish_reason {})",
-                                           head_of(out.finish_reason, 40))};
-  out.text = std::move(*choice.message->content);
-  return out;
+                 fmt::format("the answer has no content (finish_reason {})", head_of(reason, 40))};
+  return checked;
 }
 
-void append_messages(std::string& out, const model_request& request, bool instructed) {
-  out += "[";
-  if (instructed) {
-    model_message how{"system",
-                      "Answer with one JSON value that fits this JSON Schema, and nothing "
-                      "else, no code fence around it: "
-                        + request.schema};
-    append_json(out, how);
-    out += ",";
+class chat_stream final : public answer_stream {
+public:
+  result<void> add(std::string_view, std::string_view data,
+                   const std::function<void(const model_delta&)>& on_delta) override {
+    if (data == "[DONE]") {
+      done_ = true;
+      return {};
+    }
+    auto chunk = from_json<wire_chunk>(data);
+    if (!chunk)
+      return unreadable_answer("a chunk is malformed: " + chunk.error().message);
+    if (chunk->error && chunk->error->text != "null")
+      return failure_inside(read_server_error(chunk->error->text));
+    if (chunk->model)
+      answer_.model = std::move(*chunk->model);
+    if (chunk->usage)
+      take_usage(answer_, *chunk->usage);
+    for (auto& c : chunk->choices.value_or(std::vector<wire_chunk_choice>{}))
+      if (c.index.value_or(0) == 0)
+        if (auto taken = take(c, on_delta); !taken)
+          return taken;
+    return {};
   }
-  for (const auto& m : request.messages) {
-    append_json(out, m);
-    out += ",";
+
+  // After the reason, only what was used may follow; `[DONE]` itself may be missing.
+  bool complete() const override { return done_; }
+
+  result<model_answer> finish() && override {
+    if (!finished_)
+      return cut_answer("a finish_reason");
+    settle_reason(answer_);
+    return checked_answer(std::move(answer_), refusal_);
   }
+
+private:
+  result<void> take(wire_chunk_choice& c, const std::function<void(const model_delta&)>& tell) {
+    auto d = std::move(c.delta).value_or(wire_delta{});
+    auto& thought = d.reasoning_content ? d.reasoning_content : d.reasoning;
+    if (thought && !thought->empty()) {
+      answer_.reasoning += *thought;
+      tell({model_delta::kind::reasoning, *thought, 0});
+    }
+    if (d.content && !d.content->empty()) {
+      answer_.text += *d.content;
+      tell({model_delta::kind::text, *d.content, 0});
+    }
+    refusal_ += d.refusal.value_or("");
+    for (auto& call : d.tool_calls.value_or(std::vector<wire_call_delta>{}))
+      if (auto taken = take_call(call, tell); !taken)
+        return taken;
+    if (c.finish_reason) {
+      finished_ = true;
+      answer_.finish_reason = std::move(*c.finish_reason);
+    }
+    return {};
+  }
+
+  result<void> take_call(wire_call_delta& d, const std::function<void(const model_delta&)>& tell) {
+    auto at = place_of(d);
+    if (at >= tool_calls_max)
+      return unreadable_answer(fmt::format("it has more than {} tool calls", tool_calls_max));
+    if (at >= answer_.tool_calls.size())
+      answer_.tool_calls.resize(at + 1);
+    auto& call = answer_.tool_calls[at];
+    auto f = std::move(d.function).value_or(wire_function{});
+    if (d.id && call.id.empty())
+      call.id = std::move(*d.id);
+    if (f.name && call.name.empty())
+      call.name = std::move(*f.name);
+    if (f.arguments && !f.arguments->empty()) {
+      call.arguments += *f.arguments;
+      tell({model_delta::kind::tool_call, *f.arguments, at});
+    }
+    return {};
+  }
+
+  // Some servers leave the index out: then a new id begins a new call.
+  std::size_t place_of(const wire_call_delta& d) const {
+    const auto& calls = answer_.tool_calls;
+    if (d.index)
+      return *d.index < 0 ? tool_calls_max : static_cast<std::size_t>(*d.index);
+    bool same = !calls.empty() && (!d.id || d.id->empty() || calls.back().id == *d.id);
+    return same ? calls.size() - 1 : calls.size();
+  }
+
+  model_answer answer_;
+  std::string refusal_;
+  bool finished_ = false;
+  bool done_ = false;
+};
+
+void append_content(std::string& out, const model_message& m) {
+  if (m.images.empty()) {
+    out += m.content.empty() && !m.tool_calls.empty() ? "null" : to_json(m.content);
+    return;
+  }
+  out += R"([{"type":"text","text":)" + to_json(m.content) + "}";
+  for (const auto& image : m.images)
+    out += R"(,{"type":"image_url","image_url":{"url":)" + to_json(image.url) + "}}";
+  out += "]";
+}
+
+void append_message(std::string& out, const model_message& m) {
+  out += R"({"role":)" + to_json(m.role) + R"(,"content":)";
+  append_content(out, m);
+  if (!m.tool_call_id.empty())
+    out += R"(,"tool_call_id":)" + to_json(m.tool_call_id);
+  if (!m.tool_calls.empty()) {
+    out += R"(,"tool_calls":[)";
+    for (const auto& c : m.tool_calls)
+      out += R"({"id":)" + to_json(c.id) + R"(,"type":"function","function":{"name":)"
+             + to_json(c.name) + R"(,"arguments":)" + to_json(c.arguments) + "}},";
+    out.back() = ']';
+  }
+  out += "}";
+}
+
+void append_tools(std::string& out, const model_request& request) {
+  out += R"(,"tools":[)";
+  for (const auto& t : request.tools)
+    out += R"({"type":"function","function":{"name":)" + to_json(t.name) + R"(,"description":)"
+           + to_json(t.description) + R"(,"parameters":)" + t.parameters + "}},";
   out.back() = ']';
+  if (!request.tool_choice.empty())
+    out += R"(,"tool_choice":)" + to_json(request.tool_choice);
 }
 
 } // namespace
 
-bool openai_dialect::takes(std::string_view schema) const {
-  return native_schema && !refused_schemas.contains(short_hash(schema));
+std::string chat_wire::url(std::string_view base) const {
+  return std::string{base} + "/chat/completions";
 }
 
-std::string openai_body(const model_request& request, std::string_view model,
-                        const openai_dialect& dialect) {
-  bool native = !request.schema.empty() && dialect.takes(request.schema);
-  std::string out = R"({"model":)" + to_json(model) + R"(,"messages":)";
-  append_messages(out, request, !request.schema.empty() && !native);
+void chat_wire::add_headers(net::http_headers& out, const secret& key) const {
+  if (!key.empty())
+    out.add("authorization", "Bearer " + key.reveal());
+}
+
+std::string chat_wire::body(const model_request& request, std::string_view model,
+                            const wire_dialect& dialect) const {
+  bool native = schema_native(request, dialect);
+  std::string out = R"({"model":)" + to_json(model) + R"(,"messages":[)";
+  if (!request.schema.empty() && !native) {
+    append_message(out, {"system", schema_in_words(request.schema)});
+    out += ",";
+  }
+  for (const auto& m : request.messages) {
+    append_message(out, m);
+    out += ",";
+  }
+  out.back() = ']';
+  if (!request.tools.empty())
+    append_tools(out, request);
   if (request.temperature && dialect.temperature)
     out += R"(,"temperature":)" + to_json(*request.temperature);
   if (request.max_tokens > 0)
@@ -202,40 +295,45 @@ std::string openai_body(const model_request& request, std::string_view model,
       += R"(,"response_format":{"type":"json_schema","json_schema":{"name":"answer","strict":true,)"
          R"("schema":)"
          + request.schema + "}}";
+  if (request.on_delta)
+    out += dialect.stream_usage ? R"(,"stream":true,"stream_options":{"include_usage":true})"
+                                : R"(,"stream":true)";
   return out + "}";
 }
 
-result<model_answer> read_openai(const net::http_response& response, utc_time now) {
+result<model_answer> chat_wire::read(const net::http_response& response, utc_time now) const {
   if (response.status < 200 || response.status > 299)
-    return failure(response, now);
+    return failure_of(response, now);
   auto reply = from_json<wire_reply>(response.body);
   if (!reply)
-    return unreadable(reply.error().message);
+    return unreadable_answer("it is not a chat completion: " + reply.error().message);
   return answer_of(std::move(*reply));
 }
 
-bool adapt(openai_dialect& dialect, const openai_dialect& sent, const net::http_response& response,
-           const model_request& request) {
+std::unique_ptr<answer_stream> chat_wire::stream() const {
+  return std::make_unique<chat_stream>();
+}
+
+bool chat_wire::adapt(wire_dialect& dialect, const wire_dialect& sent,
+                      const net::http_response& response, const model_request& request) const {
+  if (adapt_common(dialect, sent, response, request, {"response_format", "json_schema"}))
+    return true;
   if (response.status != 400 && response.status != 422)
     return false;
-  auto e = error_of(response);
-  auto about = e.param + " " + e.message;
-  if (!request.schema.empty() && sent.takes(request.schema)
-      && has_any(about, {"response_format", "json_schema"})) {
-    dialect.refused_schemas.insert(short_hash(request.schema));
-    if (dialect.refused_schemas.size() >= openai_dialect::refused_max)
-      dialect.native_schema = false;
-    return true;
-  }
-  if (request.max_tokens > 0 && sent.old_max_tokens && has_any(about, {"max_completion_tokens"})) {
+  auto e = server_error_of(response.body);
+  if (request.max_tokens > 0 && sent.old_max_tokens && e.mentions({"max_completion_tokens"})) {
     dialect.old_max_tokens = false;
     return true;
   }
-  if (request.temperature && sent.temperature && has_any(about, {"temperature"})) {
-    dialect.temperature = false;
+  if (request.on_delta && sent.stream_usage && e.mentions({"stream_options"})) {
+    dialect.stream_usage = false;
     return true;
   }
   return false;
+}
+
+std::unique_ptr<model_wire> make_chat_wire() {
+  return std::make_unique<chat_wire>();
 }
 
 } // namespace troupe

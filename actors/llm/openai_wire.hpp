@@ -1,51 +1,21 @@
 #pragma once
-// The Chat Completions API as text: requests out, answers and errors in. Pure functions.
-//
-// Servers that speak this API differ in what they refuse. What is found out about one at run time
-// is its `openai_dialect`: it begins with everything, and each refusal takes something away.
+// The Chat Completions API, as OpenAI and many other servers speak it. Private to this folder; made
+// by `make_chat_wire`.
 
-#include "actors/llm/model_backend.hpp"
-#include "runtime/core/clock.hpp"
-#include "runtime/net/http_transport.hpp"
-
-#include <cstddef>
-#include <set>
-#include <string>
-#include <string_view>
+#include "actors/llm/model_wire.hpp"
 
 namespace troupe {
 
-/// What a server has been found to take.
-struct openai_dialect {
-  /// Schemas that are remembered as refused; past it none is sent natively any more.
-  static constexpr std::size_t refused_max = 64;
-
-  /// `response_format: json_schema`; else the schema stands in a system message.
-  bool native_schema = true;
-  /// Hashes of schemas that it refused: strict mode knows only a part of JSON Schema.
-  std::set<std::uint64_t> refused_schemas{};
-  /// Reasoning models want `max_completion_tokens` and not `max_tokens`.
-  bool old_max_tokens = true;
-  /// Reasoning models refuse any but their own temperature.
-  bool temperature = true;
-
-  bool takes(std::string_view schema) const;
+class chat_wire final : public model_wire {
+public:
+  std::string url(std::string_view base) const override;
+  void add_headers(net::http_headers& out, const secret& key) const override;
+  std::string body(const model_request& request, std::string_view model,
+                   const wire_dialect& dialect) const override;
+  result<model_answer> read(const net::http_response& response, utc_time now) const override;
+  std::unique_ptr<answer_stream> stream() const override;
+  bool adapt(wire_dialect& dialect, const wire_dialect& sent, const net::http_response& response,
+             const model_request& request) const override;
 };
-
-/// The body of `POST {base_url}/chat/completions`.
-std::string openai_body(const model_request& request, std::string_view model,
-                        const openai_dialect& dialect);
-
-/// The answer in a response of any status, or the error that it stands for.
-///
-/// @param now for `Retry-After` as a date
-result<model_answer> read_openai(const net::http_response& response, utc_time now);
-
-/// Takes from `dialect` what a 400 says that the server does not take.
-///
-/// @param sent the dialect that the request was sent in; others may have changed `dialect` since
-/// @returns whether the request, said otherwise, is worth another try
-bool adapt(openai_dialect& dialect, const openai_dialect& sent, const net::http_response& response,
-           const model_request& request);
 
 } // namespace troupe

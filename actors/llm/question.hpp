@@ -2,9 +2,12 @@
 // The body of a call of a model, read and checked.
 //
 //     {"messages":[{"role":"user","content":"..."}], "schema":{...}, "temperature":0.2,
-//      "max_tokens":500}
+//      "max_tokens":500, "tools":[{"name":"..","description":"..","parameters":{..}}],
+//      "tool_choice":"auto"}
 //
-// All but `messages` may be missing.
+// All but `messages` may be missing. Messages are spelled as in Chat Completions, whichever API the
+// endpoint speaks: `content` is a text, null, or a list of `text` and `image_url` parts; an assistant
+// may have `tool_calls`; a tool's result has a `tool_call_id`.
 
 #include "actors/llm/llm_options.hpp"
 #include "actors/llm/model_backend.hpp"

@@ -25,7 +25,7 @@ net::http_response response(int status, std::string body, net::http_headers head
 }
 
 error why(int status, std::string body, net::http_headers headers = {}) {
-  auto r = read_openai(response(status, std::move(body), std::move(headers)), today);
+  auto r = make_chat_wire()->read(response(status, std::move(body), std::move(headers)), today);
   REQUIRE_FALSE(r);
   return r.error();
 }
@@ -44,23 +44,23 @@ TEST_CASE("a request says the model and the messages, and what else was asked fo
   full.temperature = 0.5;
   full.max_tokens = 100;
 
-  CHECK(openai_body(plain, "small", {})
+  CHECK(make_chat_wire()->body(plain, "small", {})
         == R"({"model":"small","messages":[{"role":"user","content":"Say \"hi\""}]})");
-  CHECK(openai_body(full, "small", {})
+  CHECK(make_chat_wire()->body(full, "small", {})
         == R"({"model":"small","messages":[{"role":"user","content":"Say \"hi\""}],)"
            R"("temperature":0.5,"max_tokens":100})");
 }
 
 TEST_CASE("a schema is handed over as a strict response format, or in words") {
   auto q = question(R"({"type":"object"})");
-  openai_dialect in_words;
+  wire_dialect in_words;
   in_words.native_schema = false;
 
-  CHECK(openai_body(q, "m", {})
+  CHECK(make_chat_wire()->body(q, "m", {})
         == R"({"model":"m","messages":[{"role":"user","content":"Say \"hi\""}],)"
            R"("response_format":{"type":"json_schema","json_schema":{"name":"answer",)"
            R"("strict":true,"schema":{"type":"object"}}}})");
-  auto said = openai_body(q, "m", in_words);
+  auto said = make_chat_wire()->body(q, "m", in_words);
   CHECK(said.find("response_format") == std::string::npos);
   CHECK(said.find(R"([{"role":"system","content":"Answer with one JSON value)")
         != std::string::npos);
@@ -69,7 +69,7 @@ TEST_CASE("a schema is handed over as a strict response format, or in words") {
 
 TEST_CASE("an answer has its text, tokens, finish reason and model") {
   auto r
-    = read_openai(response(200, choice(R"({"role":"assistant","content":"hi"})", "stop")), today);
+    = make_chat_wire()->read(response(200, choice(R"({"role":"assistant","content":"hi"})", "stop")), today);
 
   REQUIRE(r);
   CHECK(r->text == "hi");
@@ -80,7 +80,7 @@ TEST_CASE("an answer has its text, tokens, finish reason and model") {
 }
 
 TEST_CASE("servers that leave out what they may leave out are understood") {
-  auto r = read_openai(response(200, R"({"choices":[{"message":{"content":"hi"}}]})"), today);
+  auto r = make_chat_wire()->read(response(200, R"({"choices":[{"message":{"content":"hi"}}]})"), today);
 
   REQUIRE(r);
   CHECK(r->text == "hi");
@@ -154,44 +154,44 @@ TEST_CASE("what a server says of the key is not passed on") {
 }
 
 TEST_CASE("a server that refuses a schema is told in words from then on, for that schema") {
-  openai_dialect d;
+  wire_dialect d;
   auto sent = d;
   auto q = question(R"({"type":"object"})");
   auto refusal
     = response(400, R"({"error":{"message":"Invalid schema","param":"response_format"}})");
 
-  CHECK(adapt(d, sent, refusal, q));
+  CHECK(make_chat_wire()->adapt(d, sent, refusal, q));
   CHECK_FALSE(d.takes(q.schema));
   CHECK(d.takes(R"({"type":"array"})"));
-  CHECK(adapt(d, sent, refusal, q)); // one that was sent before the first refusal came
-  CHECK_FALSE(adapt(d, d, refusal, q));
-  CHECK_FALSE(adapt(d, d, refusal, question()));
+  CHECK(make_chat_wire()->adapt(d, sent, refusal, q)); // one that was sent before the first refusal came
+  CHECK_FALSE(make_chat_wire()->adapt(d, d, refusal, q));
+  CHECK_FALSE(make_chat_wire()->adapt(d, d, refusal, question()));
 }
 
 TEST_CASE("many refused schemas are a server that takes none") {
-  openai_dialect d;
+  wire_dialect d;
   auto refusal = response(400, R"({"error":{"message":"response_format is not supported"}})");
 
-  for (std::size_t i = 0; i < openai_dialect::refused_max; ++i)
-    CHECK(adapt(d, d, refusal, question(R"({"title":")" + std::to_string(i) + "\"}")));
+  for (std::size_t i = 0; i < wire_dialect::refused_max; ++i)
+    CHECK(make_chat_wire()->adapt(d, d, refusal, question(R"({"title":")" + std::to_string(i) + "\"}")));
 
   CHECK_FALSE(d.native_schema);
 }
 
 TEST_CASE("reasoning models have their own names for limits and no temperature") {
-  openai_dialect d;
+  wire_dialect d;
   auto q = question();
   q.max_tokens = 10;
   q.temperature = 0.0;
 
-  CHECK(adapt(d, d,
+  CHECK(make_chat_wire()->adapt(d, d,
               response(400, R"({"error":{"param":"max_tokens","message":"Unsupported )"
                             R"(parameter: use 'max_completion_tokens' instead"}})"),
               q));
-  CHECK(adapt(d, d, response(400, R"({"error":{"param":"temperature","message":"no"}})"), q));
+  CHECK(make_chat_wire()->adapt(d, d, response(400, R"({"error":{"param":"temperature","message":"no"}})"), q));
 
-  CHECK(openai_body(q, "m", d)
+  CHECK(make_chat_wire()->body(q, "m", d)
         == R"({"model":"m","messages":[{"role":"user","content":"Say \"hi\""}],)"
            R"("max_completion_tokens":10})");
-  CHECK_FALSE(adapt(d, d, response(500, R"({"error":{"param":"temperature"}})"), q));
+  CHECK_FALSE(make_chat_wire()->adapt(d, d, response(500, R"({"error":{"param":"temperature"}})"), q));
 }

@@ -1,4 +1,4 @@
-#include "actors/llm/openai_backend.hpp"
+#include "actors/llm/wire_backend.hpp"
 #include "actors/llm/llm_endpoint.hpp"
 #include "runtime/core/timer.hpp"
 #include "runtime/net/http_client.hpp"
@@ -45,7 +45,10 @@ class line {
 public:
   line() : client(std::make_shared<net::http_client>()) {}
 
-  void open() { backend = std::make_unique<openai_backend>(options_for(stub), clock, client); }
+  void open() {
+    backend
+      = std::make_unique<wire_backend>(options_for(stub), make_chat_wire(), clock, client);
+  }
 
   std::future<result<model_answer>> start(const model_request& r) {
     if (!backend)
@@ -64,7 +67,7 @@ public:
   system_time clock;
   test::openai_stub stub;
   std::shared_ptr<net::http_client> client;
-  std::unique_ptr<openai_backend> backend;
+  std::unique_ptr<wire_backend> backend;
   model_request_id last = 0;
 };
 
@@ -157,7 +160,7 @@ TEST_CASE("nobody listens: unavailable, and surely not sent") {
   line l;
   auto o = options_for(l.stub);
   o.base_url = "http://127.0.0.1:1/v1";
-  l.backend = std::make_unique<openai_backend>(o, l.clock, l.client);
+  l.backend = std::make_unique<wire_backend>(o, make_chat_wire(), l.clock, l.client);
 
   auto r = l.ask(question());
 
