@@ -5,6 +5,7 @@
 #include <caf/scheduler/test_coordinator.hpp>
 #include "runtime/core/timer.hpp"
 
+#include <algorithm>
 #include <random>
 
 namespace troupe::kit {
@@ -12,6 +13,13 @@ namespace {
 
 // Virtual runs begin on a fixed day, so that traces do not depend on when they are made.
 constexpr utc_time first_day{std::chrono::microseconds{1'700'000'000'000'000}};
+
+// How long a runnable actor may wait for its turn where schedules are explored: longer than a call
+// that is answered at once, shorter than any timeout that is meant.
+constexpr std::chrono::milliseconds lag_max{20};
+
+// Among actors' numbers.
+constexpr std::uint64_t time_itself = ~std::uint64_t{0};
 
 // Jobs between two looks at the limits. A stage that runs this many without time passing is in an
 // endless loop.
@@ -49,12 +57,16 @@ private:
 
 class trace_sink final : public event_sink {
 public:
-  explicit trace_sink(const time_source& clock) : clock_(clock) {}
-  void write(const event& e) override { lines.push_back(to_json_line(e, clock_.now())); }
+  trace_sink(const stage_time& clock, trace_log& trace) : clock_(clock), trace_(trace) {}
+  void write(const event& e) override {
+    lines.push_back(to_json_line(e, clock_.now()));
+    trace_.add(clock_.before + clock_.since(), e);
+  }
   std::vector<std::string> lines;
 
 private:
-  const time_source& clock_;
+  const stage_time& clock_;
+  trace_log& trace_;
 };
 
 struct config : caf::actor_system_config {
@@ -138,14 +150,21 @@ private:
 
 struct stage::parts {
   parts(world& outside, stage_options o)
-    : outside(outside), options(std::move(o)), time(outside), chance(options.seed),
-      order(options.seed ^ 0x5eedU), sink(time), store(open_store()),
-      env{time, chance, sink, services}, log(*store, env),
+    : outside(outside), options(std::move(o)), time(outside), own({.seed = options.seed}),
+      order(outside.order ? *outside.order : own),
+      chance(outside.order ? order.begin_life() : options.seed), sink(time, outside.trace),
+      store(open_store()), env{time, chance, sink, services}, log(*store, env),
       system(settings), scheduler(dynamic_cast<caf::scheduler::test_coordinator&>(system.scheduler())) {
     time.clock = &scheduler.clock();
-    time.begin = scheduler.clock().now();
+    time.begin = idle_at = scheduler.clock().now();
     time.before = outside.elapsed;
     outside.stall = [this](std::chrono::milliseconds d) { pass(d); };
+    outside.trace.begin_life([this](std::uint64_t actor) {
+      for (auto& name : services.names())
+        if (auto found = services.find(name); found && found->handle.id() == actor)
+          return name;
+      return std::string{};
+    });
   }
 
   std::unique_ptr<store::durable_store> open_store() {
@@ -154,36 +173,15 @@ struct stage::parts {
     return std::make_unique<store::memory_store>(outside.disk, 1);
   }
 
-  void turn() {
-    auto& jobs = scheduler.jobs;
-    auto pick = order() % jobs.size();
-    std::rotate(jobs.begin(), jobs.begin() + static_cast<long>(pick), jobs.end());
-    scheduler.run_once();
-  }
-
-  // Within a job: its actor is blocked, all others go on.
-  void pass(std::chrono::microseconds d) {
-    auto until = time.since() + d;
-    while (!outside.crashed && (!scheduler.jobs.empty() || time.since() < until)) {
-      if (!scheduler.jobs.empty()) {
-        turn();
-        continue;
-      }
-      auto& clock = scheduler.clock();
-      auto end = clock.now() + (until - time.since());
-      if (clock.schedule().empty() || clock.schedule().begin()->first > end)
-        clock.advance_time(std::chrono::duration_cast<caf::actor_clock::duration_type>(
-          until - time.since()));
-      else
-        clock.trigger_timeout();
-    }
-  }
+  void turn();
+  void pass(std::chrono::microseconds d);
 
   world& outside;
   stage_options options;
   stage_time time;
+  schedule own; ///< where the world has none
+  schedule& order;
   stage_random chance;
-  std::mt19937_64 order;
   trace_sink sink;
   directory services;
   std::unique_ptr<store::durable_store> store;
@@ -197,7 +195,57 @@ struct stage::parts {
   caf::actor dispatcher;
   caf::actor client;
   std::vector<caf::actor> actors;
+  std::vector<std::uint64_t> runnable; ///< kept, so that a turn allocates nothing
+  caf::actor_clock::time_point idle_at{}; ///< when nobody was runnable last
 };
+
+// One actor's turn, chosen by the schedule. Where schedules are explored, time is one of those who
+// may go: an actor that waits for its turn may find that a little of it has passed.
+void stage::parts::turn() {
+  auto& jobs = scheduler.jobs;
+  auto& clock = scheduler.clock();
+  runnable.clear();
+  for (auto* job : jobs) {
+    auto* who = dynamic_cast<caf::scheduled_actor*>(job);
+    runnable.push_back(who == nullptr ? 0 : who->id());
+  }
+  if (outside.order && !clock.schedule().empty()
+      && clock.schedule().begin()->first <= idle_at + lag_max)
+    runnable.push_back(time_itself);
+  auto step = order.steps();
+  auto taken = order.pick(runnable);
+  auto now = time.before + time.since();
+  if (taken == jobs.size()) {
+    outside.trace.add_time(step, now);
+    clock.trigger_timeout();
+    return;
+  }
+  if (taken != 0) {
+    auto at = jobs.begin() + static_cast<long>(taken);
+    std::rotate(jobs.begin(), at, at + 1);
+  }
+  outside.trace.add(*jobs.front(), step, now, taken != 0);
+  scheduler.run_once();
+}
+
+// Within a job: its actor is blocked, all others go on.
+void stage::parts::pass(std::chrono::microseconds d) {
+  auto until = time.since() + d;
+  auto& clock = scheduler.clock();
+  while (!outside.crashed && (scheduler.has_job() || time.since() < until)) {
+    if (scheduler.has_job()) {
+      turn();
+      continue;
+    }
+    idle_at = clock.now();
+    auto end = clock.now() + (until - time.since());
+    if (clock.schedule().empty() || clock.schedule().begin()->first > end)
+      clock.advance_time(
+        std::chrono::duration_cast<caf::actor_clock::duration_type>(until - time.since()));
+    else
+      clock.trigger_timeout();
+  }
+}
 
 stage::stage(world& w, stage_options options)
   : parts_((w.crashed = false, std::make_unique<parts>(w, std::move(options)))) {
@@ -266,7 +314,7 @@ bool stage::run_until(const std::function<bool()>& done, std::chrono::millisecon
   for (std::uint64_t n = 0; n < jobs_max; ++n) {
     if (p.outside.crashed || done())
       return true;
-    if (!p.scheduler.jobs.empty()) {
+    if (p.scheduler.has_job()) {
       p.turn();
       continue;
     }
@@ -275,6 +323,7 @@ bool stage::run_until(const std::function<bool()>& done, std::chrono::millisecon
     auto& clock = p.scheduler.clock();
     if (clock.schedule().empty())
       return true;
+    p.idle_at = clock.now();
     auto left = until - p.time.since();
     if (clock.schedule().begin()->first > clock.now() + left)
       clock.advance_time(std::chrono::duration_cast<caf::actor_clock::duration_type>(left));
@@ -289,8 +338,9 @@ void stage::advance(std::chrono::milliseconds d) {
   auto until = p.time.since() + d;
   // Timers are taken one by one, so that what one of them causes is seen before the next.
   while (p.time.since() < until && !p.outside.crashed) {
-    while (!p.scheduler.jobs.empty() && !p.outside.crashed)
+    while (p.scheduler.has_job() && !p.outside.crashed)
       p.turn();
+    p.idle_at = p.scheduler.clock().now();
     auto step = std::min<std::chrono::microseconds>(until - p.time.since(),
                                                     std::chrono::milliseconds{10});
     p.scheduler.advance_time(step);
@@ -336,27 +386,6 @@ std::optional<store::record> stage::record_of(const std::string& id) {
   auto no = store::invocation_number(parts_->store->tag(), id);
   auto found = no ? parts_->store->find(*no) : std::optional<store::record>{};
   return found ? *found : std::nullopt;
-}
-
-sweep_report for_each_crash_point(const scenario& s, bool twice, std::uint64_t window) {
-  sweep_report report;
-  {
-    world w;
-    s(w);
-    report.crash_points = w.boundaries;
-    ++report.runs;
-  }
-  for (std::uint64_t k = 0; k < report.crash_points; ++k) {
-    for (std::uint64_t second = 0; second <= (twice ? window : 0); ++second) {
-      world w;
-      w.crash_at.insert(k);
-      if (second > 0)
-        w.crash_at.insert(k + second);
-      s(w);
-      ++report.runs;
-    }
-  }
-  return report;
 }
 
 } // namespace troupe::kit

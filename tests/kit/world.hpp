@@ -4,17 +4,19 @@
 
 #include "runtime/core/call.hpp"
 #include "runtime/store/memory_store.hpp"
+#include "tests/kit/schedule.hpp"
+#include "tests/kit/trace.hpp"
 
 #include <caf/actor.hpp>
 #include <caf/fwd.hpp>
 
+#include <algorithm>
 #include <chrono>
 #include <cstdint>
 #include <functional>
-#include <algorithm>
 #include <map>
-#include <set>
 #include <memory>
+#include <set>
 #include <string>
 #include <vector>
 
@@ -121,6 +123,10 @@ public:
   std::chrono::microseconds wall_ahead{0}; ///< of UTC; add an hour and the wall clock has jumped
   /// Lets virtual time pass while its caller waits, as a blocked thread does. Of the living stage.
   std::function<void(std::chrono::milliseconds)> stall;
+  /// Who goes next, over all lives, and from which all other chance follows. Null: each stage
+  /// decides by the seed in its options.
+  std::shared_ptr<schedule> order;
+  trace_log trace; ///< what happened, over all lives
 };
 
 } // namespace troupe::kit

@@ -1,8 +1,4 @@
 #pragma once
-// Catch2, whichever major version is installed: Debian 12 has 2, later ones have 3.
+// Catch2, whichever major version is installed, as users of the kit have it.
 
-#if __has_include(<catch2/catch_all.hpp>)
-#  include <catch2/catch_all.hpp>
-#else
-#  include <catch2/catch.hpp>
-#endif
+#include "tests/kit/catch.hpp"

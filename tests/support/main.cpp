@@ -1,6 +1,4 @@
-// Catch2's main, compiled once for all test executables. Version 3 brings its own.
+// Catch2's main, compiled once for all test executables.
 
-#if !__has_include(<catch2/catch_all.hpp>)
-#  define CATCH_CONFIG_MAIN
-#  include <catch2/catch.hpp>
-#endif
+#define TROUPE_KIT_MAIN
+#include "tests/kit/catch.hpp"
