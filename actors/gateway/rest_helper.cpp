@@ -5,6 +5,7 @@
 #include "actors/gateway/views.hpp"
 #include "actors/gateway/waiting_request.hpp"
 #include "runtime/core/json.hpp"
+#include "runtime/journal/address_text.hpp"
 
 #include <fmt/format.h>
 
@@ -18,21 +19,6 @@ constexpr std::chrono::milliseconds question_timeout{30'000};
 
 /// Requests in the making here; above it 429. People and dashboards, not a flood.
 constexpr std::size_t requests_max = 1'024;
-
-/// `-/4`, `3.0/1`
-std::optional<troupe::journal::address> parse_address(std::string_view text) {
-  auto slash = text.rfind('/');
-  if (slash == std::string_view::npos || slash == 0)
-    return std::nullopt;
-  troupe::journal::address at;
-  if (auto path = text.substr(0, slash); path != "-")
-    at.path = path;
-  const auto* last = text.data() + text.size();
-  auto [end, failed] = std::from_chars(text.data() + slash + 1, last, at.seq);
-  if (failed != std::errc{} || end != last)
-    return std::nullopt;
-  return at;
-}
 
 } // namespace
 
@@ -136,12 +122,30 @@ async<void> rest_helper::journal(exchange_ptr x) {
     x->out.problem(*world_, record.error());
     co_return;
   }
+  auto form = query_value(x->in.query(), "form");
+  if (form && *form == "export") {
+    auto whole = load_export{record->no, class_of(record->agent)};
+    auto got
+      = co_await ask<exported_text>(this, world_->reader, question_timeout, std::move(whole));
+    if (!got || !got->what)
+      x->out.problem(*world_, got ? got->what.error() : got.error());
+    else
+      x->out.text(*world_, "application/jsonl", std::move(*got->what));
+    co_return;
+  }
   auto question = load_history{record->no, {}, {}};
   auto got = co_await ask<history>(this, world_->reader, question_timeout, std::move(question));
   if (!got || !got->rows)
     x->out.problem(*world_, got ? got->rows.error() : got.error());
   else
     x->out.json(*world_, 200, journal_json(*got->rows));
+}
+
+std::string rest_helper::class_of(std::string_view agent) const {
+  for (const auto& a : world_->agents)
+    if (a.name == agent)
+      return a.class_name.empty() ? a.name : a.class_name;
+  return {};
 }
 
 async<void> rest_helper::ready(exchange_ptr x) {
@@ -272,7 +276,7 @@ result<resolve_request> rest_helper::read_resolve(const exchange& x) const {
                  R"(expected {"done": RESULT}, {"not_done": true} or {"abort": true})"};
   resolve_request r;
   r.id = x.at.subject;
-  if (said.at && !(r.at = parse_address(*said.at)))
+  if (said.at && !(r.at = troupe::journal::address_from(*said.at)))
     return error{errc::invalid_input, "at: expected an address like 3.0/1, as `parked` has it"};
   r.decision = said.done       ? troupe::journal::verdict::done
                : said.not_done ? troupe::journal::verdict::not_done

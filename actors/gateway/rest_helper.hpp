@@ -85,6 +85,7 @@ private:
   async<result<store::record>> find(std::string id);
   async<result<command_reply>> carry_out(exchange_ptr x);
   result<resolve_request> read_resolve(const exchange& x) const;
+  std::string class_of(std::string_view agent) const;
   result<store::filter> read_filter(std::string_view query) const;
   void on_timer(std::uint64_t id);
   void on_progress(std::uint64_t id, bool over);

@@ -134,7 +134,12 @@ void add_queries(CLI::App& app, action& chosen) {
   auto [journal_sub, j]
     = add<subject_options>(app, chosen, "journal", "What an invocation did, step by step", journal);
   add_id(journal_sub, j->id);
-  journal_sub->add_flag("--export", j->export_lines, "one JSON object a line, with all values");
+  journal_sub
+    ->add_option("--export", j->export_file,
+                 "all of it, to replay elsewhere: FILE (must not exist), or stdout")
+    ->expected(0, 1)
+    ->type_name("[FILE]")
+    ->default_str("-");
   add_client(journal_sub, j->client);
 
   auto [events_sub, e]

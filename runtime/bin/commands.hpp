@@ -74,7 +74,8 @@ struct list_options {
 struct subject_options {
   client_options client;
   std::string id;
-  bool export_lines = false; ///< journal
+  /// journal: write the whole of it to this file, `-` for stdout
+  std::optional<std::string> export_file;
   bool follow = false;       ///< events
 };
 
@@ -106,6 +107,7 @@ int invoke_lines(const invoke_options& o);
 int list(const list_options& o);
 int show(const subject_options& o);
 int journal(const subject_options& o);
+int export_journal(const subject_options& o);
 int events(const subject_options& o);
 int signal(const signal_options& o);
 int cancel(const subject_options& o);

@@ -154,6 +154,8 @@ int show(const subject_options& o) {
 }
 
 int journal(const subject_options& o) {
+  if (o.export_file)
+    return export_journal(o);
   client c{o.client};
   auto answer = c.get("/v1/invocations/" + escape(o.id) + "/journal");
   if (auto code = explain(c, answer); code != exit_ok)
@@ -165,12 +167,8 @@ int journal(const subject_options& o) {
     say(pretty(body));
     return exit_ok;
   }
-  for (const auto& entry : body.get_array()) {
-    if (o.export_lines)
-      say(to_json(entry));
-    else
-      show_entry(entry);
-  }
+  for (const auto& entry : body.get_array())
+    show_entry(entry);
   return exit_ok;
 }
 

@@ -54,6 +54,15 @@ struct finished_page {
   result<std::vector<invocation_no>> what;
 };
 
+/// The whole journal of an invocation as a file: see exported.hpp. Answered with an `exported_text`.
+struct load_export {
+  invocation_no no = 0;
+  std::string agent_class; ///< of its agent, which the store does not know
+};
+struct exported_text {
+  result<std::string> what;
+};
+
 /// Spawns the reader of `log`'s store.
 caf::actor spawn_reader(caf::actor_system& system, journal::commit_log& log);
 
@@ -67,3 +76,5 @@ CAF_ALLOW_UNSAFE_MESSAGE_TYPE(troupe::load_open)
 CAF_ALLOW_UNSAFE_MESSAGE_TYPE(troupe::open_page)
 CAF_ALLOW_UNSAFE_MESSAGE_TYPE(troupe::load_finished)
 CAF_ALLOW_UNSAFE_MESSAGE_TYPE(troupe::finished_page)
+CAF_ALLOW_UNSAFE_MESSAGE_TYPE(troupe::load_export)
+CAF_ALLOW_UNSAFE_MESSAGE_TYPE(troupe::exported_text)

@@ -1,7 +1,11 @@
 // The real binary, as its users meet it.
+#include "runtime/journal/exported.hpp"
 #include "tests/chaos/process.hpp"
 
 #include <fmt/format.h>
+
+#include <fstream>
+#include <iterator>
 
 namespace troupe::test {
 namespace {
@@ -87,6 +91,31 @@ TEST_CASE("an invocation that a client waits for survives kill -9 in the middle"
   INFO(got.out << got.err);
   CHECK(got.exit_code == 0);
   CHECK(got.out.find("\"result\":{\"n\":600}") != std::string::npos);
+}
+
+TEST_CASE("a journal is exported to a file that nobody's test is overwritten by") {
+  desk d;
+  troupe_process server{{"run", d.file}};
+  require_ready(server);
+  auto id = line(troupe(d.at({"invoke", "approved", "-i", "{\"n\":1}"})).out);
+  auto file = (d.folder / "run.journal").string();
+
+  auto first = troupe(d.at({"journal", id, "--export", file}));
+  auto again = troupe(d.at({"journal", id, "--export", file}));
+  auto to_stdout = troupe(d.at({"journal", id, "--export"}));
+  auto nobody = troupe(d.at({"journal", "nobody-1", "--export"}));
+
+  INFO(first.err);
+  CHECK(first.exit_code == 0);
+  CHECK(again.exit_code == 5);
+  CHECK(nobody.exit_code == 4);
+  std::ifstream in{file};
+  std::string text{std::istreambuf_iterator<char>{in}, {}};
+  CHECK(text == to_stdout.out);
+  auto read = journal::read_export(text, file);
+  REQUIRE(read);
+  CHECK(read->id == id);
+  CHECK(read->agent_class == "approved");
 }
 
 TEST_CASE("a file of inputs is fed line by line, once, over a restart") {

@@ -1,4 +1,5 @@
 #include "actors/gateway/rest.hpp"
+#include "runtime/journal/exported.hpp"
 #include "tests/actors/gateway/playing.hpp"
 #include "tests/runtime/net/raw_socket.hpp"
 
@@ -279,6 +280,21 @@ TEST_CASE("a journal is shown entry by entry") {
   CHECK(entries.front().at("input").at("n").as_int64() == 3);
   CHECK(entries.back().at("entry").as_string() == "ended");
   CHECK(entries.back().at("value").at("n").as_int64() == 6);
+}
+
+TEST_CASE("a journal is exported as a file that stands on its own") {
+  playing aut;
+  auto id = aut.peer.post("/v1/agents/double/invocations", R"({"n":3})").text("id");
+
+  auto file = aut.peer.get("/v1/invocations/" + id + "/journal?form=export").body;
+
+  auto read = journal::read_export(file, "x").value();
+  CHECK(read.id == id);
+  CHECK(read.agent == "double");
+  CHECK(read.agent_class == "gateway_double");
+  CHECK(read.status == "completed");
+  CHECK(std::get<journal::ended>(read.rows.back().entries.back()).value.text == R"({"n":6})");
+  CHECK(aut.peer.get("/v1/invocations/nobody-1/journal?form=export").status == 404);
 }
 
 TEST_CASE("agents are listed with their schemas") {

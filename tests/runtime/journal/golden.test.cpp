@@ -9,6 +9,8 @@
 
 #include "runtime/core/checksum.hpp"
 #include "runtime/journal/replay.hpp"
+#include "runtime/journal/stored_journal.hpp"
+#include "tests/kit/recorded.hpp"
 #include "tests/support/catch.hpp"
 #include "tests/support/paths.hpp"
 
@@ -219,6 +221,25 @@ TEST_CASE("an agent that replays its golden journal asks for the same and ends t
       INFO("replayed " << describe(again[i]) << "\nrecorded " << describe(whole[i]));
       CHECK((again[i] == whole[i]));
     }
+  }
+}
+
+TEST_CASE("the kit walks a golden journal from end to end without a store or a service",
+          "[golden]") {
+  for (const auto& [s, f] : all_journals()) {
+    INFO(s.name);
+    kit::world w;
+    load(w, f, rows_of(f));
+    store::memory_store disk{w.disk, tag_seed};
+    auto whole = load_exported(disk, f.no, f.agent).value();
+    auto file = journal::write_export(whole).value();
+
+    auto report = kit::replay(kit::recorded::parse(file, s.name).value());
+
+    INFO(report);
+    CHECK(report.same());
+    CHECK(report.steps == report.steps_recorded);
+    CHECK(report.answer.has_value());
   }
 }
 

@@ -1,0 +1,137 @@
+#include "runtime/journal/stored_journal.hpp"
+
+#include <cstring>
+#include <map>
+
+namespace troupe {
+namespace {
+
+// Fetches a payload's bytes where the row holds only their hash.
+result<void> fetch(store::durable_store& store, journal::payload& p) {
+  if (!p.stored)
+    return {};
+  auto bytes = store.load_blob(p.hash);
+  if (!bytes)
+    return std::move(bytes).error();
+  p.text = std::move(*bytes);
+  return {};
+}
+
+// A model call's messages are not needed for replay, and fetching a chain of them for each turn
+// would make waking a chat quadratic: commands keep their hashes.
+result<void> fetch(store::durable_store& store, journal::entry& e) {
+  if (auto* p = std::get_if<journal::started>(&e))
+    return fetch(store, p->input);
+  if (auto* p = std::get_if<journal::completion>(&e))
+    return fetch(store, p->value);
+  if (auto* p = std::get_if<journal::local>(&e))
+    return fetch(store, p->value);
+  if (auto* p = std::get_if<journal::signalled>(&e))
+    return fetch(store, p->value);
+  if (auto* p = std::get_if<journal::generation_began>(&e))
+    return fetch(store, p->state);
+  if (auto* p = std::get_if<journal::state_loaded>(&e))
+    return fetch(store, p->state);
+  if (auto* p = std::get_if<journal::resolved>(&e))
+    return fetch(store, p->value);
+  if (auto* p = std::get_if<journal::note>(&e))
+    return fetch(store, p->detail);
+  if (auto* p = std::get_if<journal::ended>(&e))
+    return fetch(store, p->value);
+  return {};
+}
+
+// The link named `at` and those before it, as far as they are not there yet.
+result<void> fetch_chain(store::durable_store& store, digest at,
+                         std::map<digest, journal::chain_link>& into) {
+  constexpr auto size = sizeof(digest::bytes);
+  while (at != digest{} && !into.contains(at)) {
+    auto node = store.load_blob(at);
+    if (!node)
+      return std::move(node).error();
+    if (node->size() != 2 * size)
+      return error{errc::corrupted, "what should be a message's link is none"};
+    journal::chain_link link;
+    digest item;
+    std::memcpy(link.before.bytes.data(), node->data(), size);
+    std::memcpy(item.bytes.data(), node->data() + size, size);
+    auto text = store.load_blob(item);
+    if (!text)
+      return std::move(text).error();
+    link.text = std::move(*text);
+    auto before = link.before;
+    into.emplace(at, std::move(link));
+    at = before;
+  }
+  return {};
+}
+
+result<void> fetch_arguments(store::durable_store& store, journal::command& c,
+                             std::map<digest, journal::chain_link>& chain) {
+  if (!c.detail.stored)
+    return {};
+  if (c.kind == journal::effect_kind::model)
+    return fetch_chain(store, c.detail.hash, chain);
+  c.detail.stored = false;
+  auto text = store.load_blob(c.detail.hash);
+  if (!text)
+    return std::move(text).error();
+  c.detail.text = std::move(*text);
+  return {};
+}
+
+} // namespace
+
+result<std::vector<journal::row>> load_rows(store::durable_store& store,
+                                            journal::invocation_no no) {
+  auto stored = store.load(no);
+  if (!stored)
+    return std::move(stored).error();
+  std::vector<journal::row> rows;
+  rows.reserve(stored->size());
+  for (const auto& s : *stored) {
+    auto row = journal::decode_row(s.at, no, s.bytes);
+    if (!row)
+      return std::move(row).error();
+    for (auto& e : row->entries)
+      if (auto fetched = fetch(store, e); !fetched)
+        return error{errc::corrupted, "journal row " + std::to_string(s.at) + " of invocation "
+                                        + std::to_string(no) + ": " + fetched.error().message};
+    rows.push_back(std::move(*row));
+  }
+  if (rows.empty())
+    return error{errc::not_found, "no journal of invocation " + std::to_string(no)};
+  return rows;
+}
+
+result<journal::exported> load_exported(store::durable_store& store, journal::invocation_no no,
+                                        std::string agent_class) {
+  auto record = store.find(no);
+  if (!record)
+    return std::move(record).error();
+  if (!*record)
+    return error{errc::not_found, "no invocation " + std::to_string(no)};
+  auto& r = **record;
+  journal::exported out;
+  out.id = store::invocation_id(store.tag(), no);
+  out.no = no;
+  out.agent = r.agent;
+  out.agent_class = std::move(agent_class);
+  out.key = r.key;
+  out.status = to_string(r.state);
+  if (r.parent != 0)
+    out.parent = store::invocation_id(store.tag(), r.parent);
+  auto rows = load_rows(store, no);
+  if (!rows)
+    return std::move(rows).error();
+  out.rows = std::move(*rows);
+  for (auto& row : out.rows)
+    for (auto& e : row.entries)
+      if (auto* c = std::get_if<journal::command>(&e))
+        if (auto fetched = fetch_arguments(store, *c, out.chain); !fetched)
+          return error{errc::corrupted, "journal row " + std::to_string(row.at) + " of "
+                                          + out.id + ": " + fetched.error().message};
+  return out;
+}
+
+} // namespace troupe
