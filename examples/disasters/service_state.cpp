@@ -135,6 +135,20 @@ answer tickets::attach(std::string_view ticket, std::string_view body) {
   return {200, "{}", pace_.latency};
 }
 
+answer customers::find(std::string_view id, milliseconds now) {
+  counts_.count(id);
+  if (first_ < milliseconds{0})
+    first_ = now;
+  auto name = fmt::format(R"({{"name":{}}})", troupe::to_json(id));
+  if (now - first_ >= from_ && now - first_ < to_) {
+    ++hung_;
+    return {200, name, hang_};
+  }
+  if (counts_.effects % fails_every == 0)
+    return refusal(500, troupe::errc::internal, "one of these days");
+  return {200, name, pace_.latency};
+}
+
 std::string to_json(const tally& t, std::uint64_t more) {
   return fmt::format(R"({{"effects":{},"keys":{},"duplicates":{},"more":{}}})", t.effects,
                      t.by_key.size(), t.duplicates(), more);

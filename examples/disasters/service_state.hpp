@@ -119,6 +119,29 @@ private:
   std::set<std::string, std::less<>> alerts_;
 };
 
+/// Knows customers. One look in fifty fails, and for a while (from the first look on) each hangs.
+class customers {
+public:
+  customers(pace p, milliseconds outage_from, milliseconds outage_to, milliseconds hang)
+    : pace_(p), from_(outage_from), to_(outage_to), hang_(hang) {}
+
+  /// `{"name"}`
+  answer find(std::string_view id, milliseconds now);
+  const tally& counts() const { return counts_; }
+  std::uint64_t hung() const { return hung_; }
+
+private:
+  static constexpr std::uint64_t fails_every = 50;
+
+  pace pace_;
+  milliseconds from_;
+  milliseconds to_;
+  milliseconds hang_;
+  milliseconds first_{-1};
+  tally counts_;
+  std::uint64_t hung_ = 0;
+};
+
 /// `{"effects","keys","duplicates","more"}`; `more` is what else the service has counted.
 std::string to_json(const tally& t, std::uint64_t more);
 

@@ -46,7 +46,8 @@ request_line line_of(const net::http_server_request& in) {
 
 class world {
 public:
-  explicit world(const disasters::pace& p) : chat_(p), payments_(p), tickets_(p) {}
+  world(const disasters::pace& p, disasters::customers c)
+    : pace_(p), chat_(p), payments_(p), tickets_(p), customers_(std::move(c)) {}
 
   /// On the server's one I/O thread, so the state needs no lock.
   void take(const net::http_server_request& in, net::responder out) {
@@ -72,6 +73,8 @@ private:
     auto key = in.headers.value_or("Idempotency-Key", "");
     constexpr std::string_view tickets = "/tickets/";
     constexpr std::string_view alerts = "/alerts";
+    constexpr std::string_view orders = "/orders/";
+    constexpr std::string_view people = "/customers/";
     if (line.is("POST", "/messages"))
       return chat_.post(in.body);
     if (line.is("GET", "/messages"))
@@ -86,16 +89,22 @@ private:
       return tickets_.attach(std::string_view{line.path}.substr(
                                tickets.size(), line.path.size() - tickets.size() - alerts.size()),
                              in.body);
+    if (line.method == "GET" && line.path.starts_with(orders))
+      return {200, R"({"state":"sent"})", pace_.latency, {}};
+    if (line.method == "GET" && line.path.starts_with(people))
+      return customers_.find(std::string_view{line.path}.substr(people.size()), now());
     if (line.is("GET", "/counts"))
       return counts();
     return {404, net::problem_json(404, troupe::errc::not_found, "no such route"), {}, {}};
   }
 
   answer counts() const {
-    return {200, fmt::format("{{\"messages\":{},\n\"charges\":{},\n\"tickets\":{}}}\n",
+    return {200, fmt::format("{{\"messages\":{},\n\"charges\":{},\n\"tickets\":{},\n"
+                             "\"customers\":{}}}\n",
                              to_json(chat_.counts(), 0),
                              to_json(payments_.counts(), payments_.cents_twice()),
-                             to_json(tickets_.counts(), tickets_.alerts()))};
+                             to_json(tickets_.counts(), tickets_.alerts()),
+                             to_json(customers_.counts(), customers_.hung()))};
   }
 
   milliseconds now() const {
@@ -103,9 +112,11 @@ private:
   }
 
   answer_later::clock::time_point begun_ = answer_later::clock::now();
+  disasters::pace pace_;
   disasters::chat chat_;
   disasters::payments payments_;
   disasters::tickets tickets_;
+  disasters::customers customers_;
   answer_later later_; ///< last: its thread answers for the others
 };
 
@@ -125,14 +136,21 @@ int main(int argc, char** argv) {
   CLI::App app{"A chat, payments and tickets that fail in the usual ways, on 127.0.0.1"};
   std::uint16_t port = 0;
   disasters::pace pace;
-  std::uint64_t late_ms = static_cast<std::uint64_t>(pace.late.count());
+  long latency_ms = pace.latency.count();
+  long outage_from_ms = 0;
+  long outage_to_ms = 0;
+  long hang_ms = 500;
   app.add_option("--port", port, "0: any free one; printed as {\"port\":N}");
-  app.add_option("--late-ms", late_ms, "how late an answer is that comes too late");
+  app.add_option("--latency-ms", latency_ms, "of answers that come in time");
+  app.add_option("--outage-from-ms", outage_from_ms, "from then on looks at customers hang");
+  app.add_option("--outage-to-ms", outage_to_ms, "until then");
+  app.add_option("--hang-ms", hang_ms, "for so long");
   CLI11_PARSE(app, argc, argv);
-  pace.late = milliseconds{late_ms};
+  pace.latency = milliseconds{latency_ms};
 
   auto ends = block_end_signals();
-  world all{pace};
+  world all{pace, disasters::customers{pace, milliseconds{outage_from_ms},
+                                       milliseconds{outage_to_ms}, milliseconds{hang_ms}}};
   net::http_server_options http;
   http.port = port;
   auto server = net::http_server::start(

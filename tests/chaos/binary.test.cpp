@@ -207,6 +207,45 @@ TEST_CASE("with --once, work that waits for a person is exit code 6") {
   CHECK(end.err.find("1 invocations wait for a person") != std::string::npos);
 }
 
+TEST_CASE("fault 48: a tenant that floods its agent is told to wait, and nobody else is held up") {
+  constexpr int flood = 300;
+  desk d{R"(
+[agents.flooded]
+class = "naps"
+concurrency = 2
+depth_max = 50
+)"};
+  troupe_process server{{"run", d.file}};
+  require_ready(server);
+  http_peer noisy{d.url};
+  http_peer quiet{d.url};
+  const net::http_headers async{{"Prefer", "respond-async"}};
+
+  int accepted = 0;
+  int told_to_wait = 0;
+  int served = 0;
+  for (int i = 0; i < flood; ++i) {
+    auto got = noisy.post("/v1/agents/flooded/invocations", "{\"n\":50}", async);
+    accepted += got.status == 202 ? 1 : 0;
+    told_to_wait += got.status == 429 && got.headers.contains("retry-after") ? 1 : 0;
+    if (i % 10 == 0)
+      served += quiet.post("/v1/agents/doubler/invocations", "{\"n\":4}").status == 200 ? 1 : 0;
+  }
+
+  CHECK(accepted >= 50);
+  CHECK(told_to_wait > 0);
+  CHECK(accepted + told_to_wait == flood);
+  CHECK(served == flood / 10);
+  auto all = [&](std::string_view status) {
+    auto path = fmt::format("/v1/invocations?agent=flooded&limit=1000&status={}", status);
+    return noisy.get(path).json().at("invocations").as_array().size();
+  };
+  auto until = std::chrono::steady_clock::now() + std::chrono::seconds{30};
+  while (all("open") > 0 && std::chrono::steady_clock::now() < until)
+    ;
+  CHECK(all("completed") == static_cast<std::size_t>(accepted));
+}
+
 TEST_CASE("a topology with mistakes is exit code 2, with all of them in their places") {
   desk d{"[agents.doubler2]\nclass = \"dubler\"\n[agents.naps2]\nclass = \"nap\"\n"};
 
