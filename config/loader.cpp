@@ -261,7 +261,8 @@ void loader::choose_endpoint(const std::string& path, endpoint_options& out) {
     out.api_key = secret{*key};
   if (automatic)
     out.kind = found ? endpoint_kind::openai : endpoint_kind::scripted;
-  else if (out.kind != endpoint_kind::scripted && !out.api_key_env.empty() && !found)
+  else if (out.kind != endpoint_kind::scripted && !out.api_key_env.empty() && !found
+           && out.replay.empty()) // a cassette needs no key
     context_.report_at_key(path + ".api_key_env",
                            "the environment variable " + out.api_key_env + " is not set",
                            "set it, or use kind = \"auto\" to do without");

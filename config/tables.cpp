@@ -205,6 +205,10 @@ fields<model> make_model_fields() {
     entry<choice_codec<endpoint_kind>, &model::kind>(
       "kind", "required; `auto`: openai where `api_key_env` is set, else scripted"),
     entry<file_codec, &model::script>("script", "answers of a scripted model"),
+    entry<path_codec, &model::record>(
+      "record", "cassette that what the model says is added to; excludes `replay`"),
+    entry<file_codec, &model::replay>(
+      "replay", "cassette that answers instead of the model; needs no key and no network"),
     entry<text_codec, &model::model>("model", "the provider's name of the model"),
     entry<text_codec, &model::base_url>("base_url", "where the API begins; none: where its provider has it"),
     entry<secret_codec, &model::api_key>("api_key", "`${NAME}`; none: no Authorization header"),

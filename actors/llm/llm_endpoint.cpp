@@ -1,5 +1,6 @@
 #include "actors/llm/llm_endpoint.hpp"
 
+#include "actors/llm/cassette.hpp"
 #include "actors/llm/llm_endpoint_actor.hpp"
 #include "actors/llm/scripted_backend.hpp"
 #include "actors/llm/wire_backend.hpp"
@@ -189,10 +190,12 @@ caf::actor start_llm_endpoint(caf::actor_system& system, llm_setup setup) {
   return self;
 }
 
+namespace {
+
 result<std::shared_ptr<model_backend>>
-make_model_backend(caf::actor_system& system, const environment& env, const caf::actor& timer,
-                   const endpoint_options& options,
-                   std::shared_ptr<net::http_transport> transport) {
+make_live_backend(caf::actor_system& system, const environment& env, const caf::actor& timer,
+                  const endpoint_options& options,
+                  std::shared_ptr<net::http_transport> transport) {
   if (auto wire = make_model_wire(options.kind))
     return std::make_shared<wire_backend>(options, std::move(wire), env.clock,
                                           std::move(transport));
@@ -200,6 +203,22 @@ make_model_backend(caf::actor_system& system, const environment& env, const caf:
   if (!script)
     return std::move(script).error();
   return std::make_shared<scripted_backend>(system, env, timer, std::move(*script));
+}
+
+} // namespace
+
+result<std::shared_ptr<model_backend>>
+make_model_backend(caf::actor_system& system, const environment& env, const caf::actor& timer,
+                   const endpoint_options& options,
+                   std::shared_ptr<net::http_transport> transport) {
+  // A script is nobody's model, whatever the endpoint would ask with a key.
+  auto model = options.kind == endpoint_kind::scripted ? std::string{} : options.model;
+  if (!options.replay.empty())
+    return make_replaying_backend(options.replay, model);
+  auto live = make_live_backend(system, env, timer, options, std::move(transport));
+  if (!live || options.record.empty())
+    return live;
+  return make_recording_backend(std::move(*live), options.record, model);
 }
 
 } // namespace troupe

@@ -34,7 +34,10 @@ std::string default_base_url(endpoint_kind kind) {
 option_problems endpoint_options::validate() const {
   auto found = retry.validate();
   bool answers_from_file = kind == endpoint_kind::scripted || kind == endpoint_kind::automatic;
-  if (answers_from_file && script.empty())
+  if (!record.empty() && !replay.empty())
+    found.push_back({"replay", "excludes record: an endpoint asks its model, or answers from a file",
+                     "take one of the two out"});
+  if (answers_from_file && script.empty() && replay.empty())
     found.push_back({"script", "is missing: a scripted model answers from a file",
                      "e.g. script = \"answers.json\""});
   if (kind != endpoint_kind::scripted)

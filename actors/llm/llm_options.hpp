@@ -37,6 +37,10 @@ struct endpoint_options {
   /// Environment variable that holds the key.
   std::string api_key_env;
   std::filesystem::path script;      ///< answers of a scripted endpoint
+  /// Cassettes (cassette.hpp): what the model says is added to this file;
+  std::filesystem::path record;
+  /// or the answers come from this one, and no model, key or script is needed.
+  std::filesystem::path replay;
   std::optional<double> temperature; ///< not sent where absent
   std::uint32_t max_tokens = 0;      ///< of the answer (the name of the API); 0: not sent
   /// Times a model is told what was wrong with its answer and asked again.

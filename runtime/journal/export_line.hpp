@@ -1,7 +1,7 @@
 #pragma once
 // One entry of a journal as one line of JSON, both ways. Private to this folder.
 
-#include "runtime/core/json.hpp"
+#include "runtime/core/json_set_members.hpp"
 #include "runtime/journal/entry.hpp"
 
 #include <array>
@@ -65,25 +65,6 @@ BOOST_DESCRIBE_STRUCT(entry_line, (),
 std::string value_of(std::string_view bytes);
 /// The inverse. False where `json` is neither.
 bool bytes_of(std::string_view json, std::string& bytes);
-
-/// Appends a described struct as an object, without the members that are null.
-template <class T>
-void append_set_members(std::string& out, const T& what) {
-  auto members = troupe::detail::members_of<T>();
-  out += '{';
-  for (std::size_t i = 0; i < members.count; ++i) {
-    auto before = out.size();
-    if (out.back() != '{')
-      out += ',';
-    append_string(out, members.first[i].name);
-    out += ':';
-    auto value = out.size();
-    members.first[i].write(out, &what);
-    if (std::string_view{out}.substr(value) == "null")
-      out.resize(before);
-  }
-  out += '}';
-}
 
 entry_line to_line(const row& from, const entry& e);
 

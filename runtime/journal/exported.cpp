@@ -81,7 +81,7 @@ private:
   template <class Line>
   void add(const Line& line) {
     std::string object;
-    detail::append_set_members(object, line);
+    append_set_members(object, line);
     out_ += sealer_.seal(std::move(object));
   }
 

@@ -168,6 +168,17 @@ TEST_CASE("a store's impossible bounds are refused") {
   CHECK(found.find("4:16: store.entries_warn: is above entries_max") != std::string::npos);
 }
 
+TEST_CASE("a model that answers from a cassette needs neither key nor script") {
+  auto cassette = (room() / "valid/fast.script.json").string(); // any file that is there
+  auto t = require("[models.live]\nkind = \"openai\"\nmodel = \"m\"\napi_key_env = \"NO_SUCH_KEY\"\n"
+                   "replay = '" + cassette + "'\n[models.dry]\nkind = \"scripted\"\nreplay = '"
+                   + cassette + "'\n");
+
+  CHECK(t.models.at("live").replay == cassette);
+  CHECK(t.models.at("live").kind == endpoint_kind::openai);
+  CHECK(t.models.at("dry").replay == cassette);
+}
+
 TEST_CASE("defaults of every options struct are valid") {
   endpoint_options scripted;
   scripted.script = "s.json";

@@ -33,4 +33,10 @@ if(TARGET troupe AND NOT TROUPE_SANITIZE)
     COMMAND sh ${CMAKE_CURRENT_LIST_DIR}/first_agent.test.sh
       ${PROJECT_BINARY_DIR} ${CMAKE_CXX_COMPILER} ${CMAKE_GENERATOR})
   set_tests_properties(${name} PROPERTIES TIMEOUT 300 LABELS examples)
+
+  set(name "examples/an agent outside of the tree is tested with the installed kit, which finds its bugs")
+  add_test(NAME ${name}
+    COMMAND sh ${CMAKE_CURRENT_LIST_DIR}/tested_agent.test.sh
+      ${PROJECT_BINARY_DIR} ${CMAKE_CXX_COMPILER} ${CMAKE_GENERATOR})
+  set_tests_properties(${name} PROPERTIES TIMEOUT 600 LABELS examples)
 endif()
