@@ -1,20 +1,20 @@
 #pragma once
 // A model's conversation on file: recorded once, answered offline ever after.
 //
-// A test against a real model is slow, dear and different every time; a script that somebody made up
-// is none of that, but also not what the model said. A cassette is: each request that an endpoint
-// sent, in its canonical form, with the answer that came. `record = "file"` in a topology writes one,
-// `replay = "file"` answers from it, without a network and without a key.
+// A test against a real model is slow, dear and different every time; a script that somebody made
+// up is none of that, but also not what the model said. A cassette is: each request that an
+// endpoint sent, in its canonical form, with the answer that came. `record = "file"` in a topology
+// writes one, `replay = "file"` answers from it, without a network and without a key.
 //
-//   matching  by content: messages, schema, tools, temperature, max_tokens. White space and the order
-//             of keys do not count, nor do timeouts and where the model is
+//   matching  by content: messages, schema, tools, temperature, max_tokens. White space and the
+//             order of keys do not count, nor do timeouts and where the model is
 //   repeats   the same request several times gets the recorded answers in their order; asked more
 //             often than that, the last one again (after a restart nobody knows how often it was)
 //   else      `errc::failed`, naming the nearest recorded request and what differs
 //
-// What passes with a retry (unreachable, 429, too slow, cancelled) is not recorded: the endpoint asks
-// again, and that answer is. What the model itself refuses is. No header, key or URL is in the file;
-// what was said is.
+// What passes with a retry (unreachable, 429, too slow, cancelled) is not recorded: the endpoint
+// asks again, and that answer is. What the model itself refuses is. No header, key or URL is in the
+// file; what was said is.
 //
 // The form is specified in README.md in this folder.
 

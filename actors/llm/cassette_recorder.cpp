@@ -23,8 +23,8 @@ bool is_final(const result<model_answer>& a) {
   return code == errc::failed || code == errc::output_too_large || code == errc::invalid_input;
 }
 
-/// The file. Whole lines only, whenever the process dies: what a crash has left of a line is cut off
-/// at the next opening, and its answer was not given to anybody.
+/// The file. Whole lines only, whenever the process dies: what a crash has left of a line is cut
+/// off at the next opening, and its answer was not given to anybody.
 class tape_file {
 public:
   tape_file(std::string name, std::size_t size_max) : name_(std::move(name)), size_max_(size_max) {}

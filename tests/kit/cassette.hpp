@@ -3,7 +3,7 @@
 //
 //     o.services.push_back(kit::cassette("llm:fast", "refund.cassette"));
 //
-// The file was written by `record = "refund.cassette"` in a topology (see actors/llm/cassette.hpp). A
+// The file was written by `record = "refund.cassette"` in a topology (actors/llm/cassette.hpp). A
 // request that is not in it fails, and the error names the nearest one that is and what differs. As
 // an endpoint would, it asks again where an answer misses its schema. A call that is repeated under
 // its key, after a crash, gets what it got before.

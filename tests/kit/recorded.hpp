@@ -11,9 +11,9 @@
 //     INFO(report);
 //     CHECK(report.same());
 //
-// Nothing is called and no time passes: what the record holds is answered in its order, by the rules
-// of a real replay (runtime/journal/README.md), and nothing past its end. It all happens on the
-// calling thread, so a debugger steps from the test into the agent's `run` and on from one await to
+// Nothing is called and no time passes: what the record holds is answered in its order, by the
+// rules of a real replay (runtime/journal/README.md), and nothing past its end. It all happens on
+// the calling thread, so a debugger steps from the test into the agent's `run` and on from one await to
 // the next: set a breakpoint there, or in `replay_options::on_step`.
 //
 // Every generation that the record holds is walked through, keyed agents begin on their recorded
@@ -82,7 +82,7 @@ struct replay_report {
   std::string agent_class; ///< that was replayed
   std::uint32_t steps = 0; ///< of the record that the code went through
   std::uint32_t steps_recorded = 0;
-  /// Where the code leaves the record: there a real replay pauses. It is the last thing that happens.
+  /// Where the code leaves the record: there a real replay pauses, and this one ends.
   std::optional<difference> first;
   /// Reads, model calls, `emit`s and saved states that differ: a real replay goes on with what was
   /// recorded, and so does this one.
@@ -110,7 +110,8 @@ struct replay_options {
   /// The class; empty: the one that the record names.
   std::string agent_class{};
   /// Called before each step that the record answers or confirms.
-  std::function<void(std::uint32_t generation, std::uint32_t step, std::string_view what)> on_step{};
+  std::function<void(std::uint32_t generation, std::uint32_t step, std::string_view what)>
+    on_step{};
 };
 
 /// Walks the class, as it is registered in this process, through the record.
