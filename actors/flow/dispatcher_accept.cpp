@@ -264,6 +264,8 @@ void dispatcher::accept(invoke_request r, std::uint64_t hash, waiter w,
                       fmt::format("\"{}\" is invoked for key \"{}\" by an invocation that holds "
                                   "this key",
                                   r.agent, *key)});
+  if (auto why = setup_.log.refuses(r.input.size()))
+    return fail(std::move(*why));
   auto now = setup_.env.clock.now();
   auto no = ++last_no_;
   slot s;

@@ -85,6 +85,10 @@ void dispatcher::on_signal(signal_request& r, caf::response_promise promise) {
     promise.deliver(refused(errc::invalid_input, "signal: " + json.error().message));
     return;
   }
+  if (auto why = setup_.log.refuses(r.value.size())) {
+    promise.deliver(command_reply{std::move(*why)});
+    return;
+  }
   ++s->signals;
   store::unit u;
   u.invocation = s->no;

@@ -152,6 +152,7 @@ private:
 
   // -- the journal's side, in invocation_journal.cpp --
   lsn flush(bool tell_dispatcher = false);
+  bool held_back(const store::unit& u);
   void let_go();
   void record(const journal::command& c);
   void record_completion(const effect_base& e, const ready_item& r);

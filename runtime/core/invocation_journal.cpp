@@ -6,6 +6,13 @@
 #include <algorithm>
 
 namespace troupe {
+namespace {
+
+// One that is held back comes again as after so many deaths: 100 ms · 2^6, since a disk does not get
+// room within a second.
+constexpr std::uint32_t held_back_deaths = 6;
+
+} // namespace
 
 store::unit& invocation::extra() {
   if (!extra_)
@@ -25,6 +32,8 @@ lsn invocation::flush(bool tell_dispatcher) {
   u.invocation = who_.no;
   if (!out_.empty())
     u.row = out_.take(who_.no, run_, generation_);
+  if (held_back(u))
+    return 0;
   bool gates = false;
   for (auto id : gated_)
     if (auto* e = find(id); e != nullptr && e->gate_ == 0)
@@ -51,6 +60,22 @@ lsn invocation::flush(bool tell_dispatcher) {
   if (!orphans_.empty() || !unsettled_.empty())
     let_go();
   return at;
+}
+
+// There is no room for it: it begins again later from what is durable, and nobody else with it.
+bool invocation::held_back(const store::unit& u) {
+  auto why = world_.log.refuses(bytes_of(u));
+  if (!why)
+    return false;
+  event_line(level::warning, "journal.unit_refused", nullptr, std::string{to_string(why->code)},
+             {{"why", to_json(why->message)}});
+  over_ = true;
+  tearing_down_ = true;
+  drop_coroutine();
+  send(world_.dispatcher,
+       invocation_died{who_.no, last_lsn_, held_back_deaths, std::move(why->message)});
+  quit();
+  return true;
 }
 
 void invocation::let_go() {

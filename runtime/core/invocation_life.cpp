@@ -302,6 +302,8 @@ void invocation::finish(store::status state, result<std::string> value) {
   u.invocation = who_.no;
   u.row = out_.take(who_.no, run_, generation_);
   u.changed = change_to(state);
+  if (held_back(u))
+    return;
   over_ = true;
   auto at = world_.log.append(std::move(u), world_.dispatcher, who_.incarnation,
                               caf::local_actor::context());

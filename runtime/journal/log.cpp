@@ -3,6 +3,7 @@
 #include "runtime/core/json.hpp"
 
 #include <caf/event_based_actor.hpp>
+#include <fmt/format.h>
 
 #include <algorithm>
 #include <utility>
@@ -53,6 +54,9 @@ private:
     }
     pause_ = log_.options_.probe_min; // not at the probe: a full disk may have room for that alone
     log_.durable_.store(batch_.units.back().at, std::memory_order_release);
+    if (auto bound = log_.too_large_.load(std::memory_order_relaxed);
+        bound != 0 && largest() >= bound)
+      log_.too_large_.store(0, std::memory_order_relaxed); // there is room now
     tell();
     if (more())
       send(this, flush_log{});
@@ -91,7 +95,28 @@ private:
     return log_.scheduled_;
   }
 
+  std::size_t largest() const {
+    std::size_t n = 0;
+    for (const auto& u : batch_.units)
+      n = std::max(n, bytes_of(u));
+    return n;
+  }
+
+  // With the log's lock held: the next one of this size does not get into a batch with others.
+  void suspect(std::size_t bytes, const error& why) {
+    const auto& o = log_.options_;
+    if (bytes < o.large_unit || why.code != errc::store_failed)
+      return;
+    bytes -= bytes / 16; // who asks knows the payload, not what stands around it
+    auto bound = log_.too_large_.load(std::memory_order_relaxed);
+    log_.refuse_for_ = bound == 0 ? o.refuse_min : std::min(log_.refuse_for_ * 2, o.refuse_max);
+    log_.too_large_.store(bound == 0 ? bytes : std::min(bound, bytes), std::memory_order_relaxed);
+    log_.refuse_until_ = log_.env_.clock.steady() + log_.refuse_for_;
+    log_.refuse_why_ = why;
+  }
+
   void fail(const error& why) {
+    auto bytes = largest();
     std::vector<commit_log::waiting> dropped;
     caf::actor observer;
     {
@@ -99,6 +124,7 @@ private:
       log_.failed_.store(true, std::memory_order_release);
       log_.incarnation_.fetch_add(1, std::memory_order_acq_rel);
       log_.why_ = why;
+      suspect(bytes, why);
       log_.scheduled_ = false;
       dropped.swap(log_.queue_);
       log_.depth_.store(0, std::memory_order_relaxed);
@@ -173,6 +199,28 @@ lsn commit_log::append(store::unit u, caf::actor notify, std::uint64_t incarnati
 error commit_log::why() const {
   std::unique_lock lock{mutex_};
   return why_;
+}
+
+std::optional<error> commit_log::refuses(std::size_t bytes) const {
+  auto bound = too_large_.load(std::memory_order_relaxed);
+  if (bound == 0 || bytes < bound)
+    return std::nullopt;
+  std::unique_lock lock{mutex_};
+  auto left = std::chrono::ceil<std::chrono::milliseconds>(refuse_until_ - env_.clock.steady());
+  if (left.count() <= 0)
+    return std::nullopt; // perhaps there is room by now
+  error why{errc::store_failed,
+            fmt::format("no room for {} bytes: a commit of such a size has failed ({})", bytes,
+                        refuse_why_.message)};
+  why.retry_after = left;
+  return why;
+}
+
+std::size_t bytes_of(const store::unit& u) noexcept {
+  auto n = u.row.size() + (u.state ? u.state->body.size() : 0);
+  for (const auto& b : u.blobs)
+    n += b.bytes.size();
+  return n;
 }
 
 caf::actor commit_log::start(caf::actor_system& system) {

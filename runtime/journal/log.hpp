@@ -25,6 +25,7 @@
 #include <cstdint>
 #include <functional>
 #include <mutex>
+#include <optional>
 #include <vector>
 
 namespace troupe::journal {
@@ -37,6 +38,12 @@ struct log_options {
   /// First and longest pause between attempts to write after a failure.
   std::chrono::milliseconds probe_min{100};
   std::chrono::milliseconds probe_max{5'000};
+  /// A unit of at least so many bytes is held to be the cause when its commit fails and smaller
+  /// ones work; where these fail too, the disk takes nothing.
+  std::size_t large_unit = 64U << 10U;
+  /// How long units of its size are refused then; twice as long each time that one fails again.
+  std::chrono::milliseconds refuse_min{5'000};
+  std::chrono::milliseconds refuse_max{600'000};
 };
 
 /// What a commit cost, for metrics.
@@ -68,6 +75,9 @@ public:
   bool full() const noexcept { return depth_.load(std::memory_order_relaxed) > options_.queue_units_max; }
   /// Why commits fail; meaningful while `failed()`.
   error why() const;
+  /// Whether so many bytes are more than the disk has shown to have room for. A failed commit takes
+  /// everybody's work back, so what cannot succeed must not be tried again and again.
+  std::optional<error> refuses(std::size_t bytes) const;
 
   /// The store, for the actors that may call it.
   store::durable_store& store() noexcept { return store_; }
@@ -97,12 +107,19 @@ private:
   lsn next_;
   bool scheduled_ = false;
   error why_;
+  std::chrono::milliseconds refuse_for_{0};
+  steady_time refuse_until_{};
+  error refuse_why_;
   caf::actor writer_;
   caf::actor observer_;
   std::atomic<std::size_t> depth_{0};
   std::atomic<lsn> durable_;
   std::atomic<std::uint64_t> incarnation_{1};
   std::atomic<bool> failed_{false};
+  std::atomic<std::size_t> too_large_{0}; ///< bytes of the smallest unit that is refused; 0: none
 };
+
+/// Bytes of a unit that take room in the store.
+std::size_t bytes_of(const store::unit& u) noexcept;
 
 } // namespace troupe::journal

@@ -47,6 +47,19 @@ class naps final : public agent<number, number> {
 };
 TROUPE_AGENT(naps)
 
+/// Takes so many MiB and holds them for a while.
+class hoarder final : public agent<number, number> {
+  task<number> run(number in) override {
+    auto held = std::vector<char>(static_cast<std::size_t>(in.n) << 20U, 'x');
+    auto slept = co_await sleep(std::chrono::milliseconds{400});
+    if (!slept)
+      co_return std::move(slept).error();
+    in.n = static_cast<int>(held.size() >> 20U);
+    co_return in;
+  }
+};
+TROUPE_AGENT(hoarder)
+
 struct parcel {
   int n = 0;
 };

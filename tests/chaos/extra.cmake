@@ -8,5 +8,10 @@ if(TARGET test_chaos)
   target_compile_definitions(chaos_stranger PRIVATE "TROUPE_STAMP=\"another troupe, clang 3\"")
   set_target_properties(chaos_stranger PROPERTIES
     LIBRARY_OUTPUT_DIRECTORY ${PROJECT_BINARY_DIR}/lib)
-  add_dependencies(test_chaos chaos_agents chaos_stranger)
+  # Loaded into a process that is to be killed at its n-th step.
+  add_library(chaos_die_at_step MODULE ${CMAKE_CURRENT_LIST_DIR}/die_at_step.cpp)
+  set_target_properties(chaos_die_at_step PROPERTIES
+    LIBRARY_OUTPUT_DIRECTORY ${PROJECT_BINARY_DIR}/lib)
+  target_link_libraries(chaos_die_at_step PRIVATE ${CMAKE_DL_LIBS})
+  add_dependencies(test_chaos chaos_agents chaos_stranger chaos_die_at_step)
 endif()

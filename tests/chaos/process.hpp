@@ -112,6 +112,12 @@ public:
   void send(int which) const { ::kill(pid_, which); }
   pid_t pid() const noexcept { return pid_; }
 
+  bool alive() const {
+    siginfo_t ended{};
+    return pid_ > 0 && waitid(P_PID, static_cast<id_t>(pid_), &ended, WEXITED | WNOHANG | WNOWAIT) == 0
+           && ended.si_pid == 0;
+  }
+
   /// Its end; waits for it.
   ending wait() {
     int status = 0;

@@ -175,3 +175,67 @@ TEST_CASE("fault 16, I/O stall: others go on, deadlines count, and nothing is se
   auto all = on_disks(disk_kind::sqlite, faults, nothing_more);
   CHECK(all.disk.stalls > all.seeds);
 }
+
+TEST_CASE("fault 11, disk full: a unit that is too large for the room that is left holds up nobody else",
+          "[fault]") {
+  play("brings_much", [](order in) -> task<receipt> {
+    auto got = co_await tool("look").arg("id", in.id).call<std::string>();
+    auto paid = co_await tool("charge").arg("id", in.id).call<std::string>();
+    receipt out;
+    out.id = in.id;
+    out.steps = got && paid ? static_cast<int>(got->size()) : 0;
+    co_return out;
+  });
+  for (std::uint64_t seed = 1; seed <= 20; ++seed) {
+    INFO("seed " << seed);
+    kit::world w;
+    kit::disk_faults small;
+    small.seed = seed;
+    small.bytes_max = 200'000;
+    auto disk = kit::faulty_disk::under(w, small);
+    auto o = errands(seed);
+    o.agents.push_back(named("brings_much"));
+    auto& look = find_service(o, "tool:look");
+    look.answer = [before = look.answer](const call_request& r, std::uint32_t nth) {
+      auto a = before(r, nth);
+      if (r.agent == "brings_much")
+        a.value = to_json(std::string(300'000, 'x'));
+      return a;
+    };
+    kit::stage aut{w, o};
+    // One has an input that does not fit, another gets an answer that does not.
+    auto large = R"({"id":")" + std::string(250'000, 'i') + R"(","amount":1})";
+    auto sent = aut.invoke("errand", large, "large");
+    auto brings = aut.invoke("brings_much", one_order, "brings");
+    customers crowd{crowd_size};
+    auto begun = aut.now();
+    std::string why;
+    while (!crowd.all_done() && aut.now() - begun < 2min) {
+      if (sent->refused || sent->ended) {
+        why = sent->value ? why : sent->value.error().message;
+        sent = aut.invoke("errand", large, "large"); // it does not give up
+      }
+      crowd.send(aut);
+      aut.run(100ms);
+      crowd.listen();
+    }
+    aut.run(2min);
+    auto failures = std::count_if(aut.trace().begin(), aut.trace().end(), [](const auto& line) {
+      return line.find("journal.commit_failed") != std::string::npos;
+    });
+    CHECK(crowd.all_done());
+    CHECK(why.find("no room for") != std::string::npos);
+    CHECK(failures < 10); // not one for each time that it was sent: each takes all back
+    CHECK(said(aut.trace(), {"journal.unit_refused", "no room for"}));
+
+    disk->heal();
+    auto fits = aut.invoke("brings_much", one_order, "brings");
+    aut.run_until([&] { return fits->ended; }, 11min);
+    sent = aut.invoke("errand", large, "large");
+    aut.run_until([&] { return sent->ended || sent->refused; }, 1min);
+    CHECK(receipt_of(*fits).steps == 300'000);
+    CHECK(receipt_of(*sent).steps == 1'111);
+    CHECK(w.effects["tool:charge"].size() == crowd_size + 2);
+    CHECK(w.most("tool:post") == 1);
+  }
+}
