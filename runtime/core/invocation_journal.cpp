@@ -64,7 +64,7 @@ lsn invocation::flush(bool tell_dispatcher) {
 
 // There is no room for it: it begins again later from what is durable, and nobody else with it.
 bool invocation::held_back(const store::unit& u) {
-  auto why = world_.log.refuses(bytes_of(u));
+  auto why = world_.log.refuses(journal::bytes_of(u));
   if (!why)
     return false;
   event_line(level::warning, "journal.unit_refused", nullptr, std::string{to_string(why->code)},

@@ -184,7 +184,7 @@ inline http_answer send_parcel(http_peer& peer, int n) {
 /// Whether an invocation has not come to its end.
 inline bool is_open(const http_answer& got) {
   auto s = got.status == 0 ? std::string{"queued"} : got.text("status");
-  return s == "running" || s == "queued" || s == "suspended";
+  return s == "open" || s == "running" || s == "queued" || s == "suspended";
 }
 
 /// Lines of a file, with how often each stands there.
