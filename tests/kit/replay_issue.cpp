@@ -70,10 +70,12 @@ bool walk::issue(effect_base& e) {
     stop("another step", std::move(code), recorded_side());
     return false;
   }
-  if (c->arguments != hash_of(e) || c->key != e.key()) {
+  // A key that the code does not give may have been found in the arguments, by the topology.
+  bool other_key = !e.key().empty() && c->key != e.key();
+  if (c->arguments != hash_of(e) || other_key) {
     auto recorded = side_of_command(*c);
     if (c->cls >= effect_class::idempotent) {
-      stop(c->key == e.key() ? "the same step with other arguments" : "the same step, another key",
+      stop(other_key ? "the same step, another key" : "the same step with other arguments",
            std::move(code), std::move(recorded));
       return false;
     }
