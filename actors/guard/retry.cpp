@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <array>
 #include <cstddef>
+#include <utility>
 
 namespace troupe {
 namespace {
@@ -38,8 +39,9 @@ void retry_budget::restore(std::uint32_t tokens) noexcept {
 }
 
 std::string_view to_string(retry_stop reason) noexcept {
-  constexpr std::array<std::string_view, 7> names{"no",       "permanent",     "unsafe", "attempts",
-                                                  "deadline", "too_long_wait", "budget"};
+  constexpr std::array<std::string_view, 8> names{"no",       "permanent",     "unsafe", "attempts",
+                                                  "deadline", "too_long_wait", "budget",
+                                                  "circuit_open"};
   auto i = static_cast<std::size_t>(reason);
   return i < names.size() ? names[i] : names.front();
 }
@@ -79,6 +81,10 @@ retry_decision retry_state::failed(const error& why, utc_time now, retry_budget&
 
 void retry_state::succeeded(retry_budget& budget) noexcept {
   budget.refund(last_cost_ == 0 ? 1 : last_cost_);
+}
+
+void retry_state::withdrawn(retry_budget& budget) noexcept {
+  budget.refund(std::exchange(last_cost_, 0));
 }
 
 error retry_state::closing(error last) const {

@@ -55,6 +55,7 @@ enum class retry_stop : std::uint8_t {
   deadline,      ///< the wait would go past the deadline
   too_long_wait, ///< the far side asks for more patience than `retry_after_max`
   budget,        ///< no tokens left
+  circuit_open,  ///< the breaker would not let it through
 };
 
 /// `attempts`, as it stands in events.
@@ -80,6 +81,9 @@ public:
 
   /// After the attempt that succeeded: gives back what the last retry took, or one token.
   void succeeded(retry_budget& budget) noexcept;
+
+  /// The retry that `failed` has allowed is not made.
+  void withdrawn(retry_budget& budget) noexcept;
 
   /// The error that the caller gets: once an attempt may have happened, so may the call, whatever
   /// the later ones say.

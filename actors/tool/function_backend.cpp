@@ -26,8 +26,10 @@ tool_context context_of(const attempt_request& r, std::stop_token stop) {
   return call;
 }
 
-result<std::string> call_guarded(const function_tool& function, const attempt_request& r,
-                                 std::stop_token stop) {
+} // namespace
+
+result<std::string> call_function(const function_tool& function, const attempt_request& r,
+                                  std::stop_token stop) {
   try {
     return function.call(r.body, context_of(r, std::move(stop)));
   } catch (const std::exception& e) {
@@ -38,12 +40,14 @@ result<std::string> call_guarded(const function_tool& function, const attempt_re
   }
 }
 
+namespace {
+
 class inline_backend final : public tool_backend {
 public:
   explicit inline_backend(function_tool function) : function_(std::move(function)) {}
 
   void start(attempt_request request, attempt_done done) override {
-    done(call_guarded(function_, request, {}));
+    done(call_function(function_, request, {}));
   }
   void cancel(attempt_id) override {} // it is over before anybody can ask
 
@@ -63,7 +67,7 @@ public:
     auto posted = pool_.post([this, r = std::move(request), done, stop] {
       auto outcome = stop.stop_requested()
                        ? result<std::string>{error{errc::cancelled, "cancelled before it began"}}
-                       : call_guarded(function_, r, stop);
+                       : call_function(function_, r, stop);
       stops_.remove(r.id);
       done(std::move(outcome));
     });

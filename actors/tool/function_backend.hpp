@@ -17,4 +17,8 @@ inline constexpr std::size_t function_threads_max = 64;
 ///                functions that are running.
 std::shared_ptr<tool_backend> make_function_backend(function_tool function, std::size_t threads);
 
+/// Calls `function` on this thread. An exception out of it is an `internal` error.
+result<std::string> call_function(const function_tool& function, const attempt_request& r,
+                                  std::stop_token stop);
+
 } // namespace troupe

@@ -44,6 +44,19 @@ result<std::shared_ptr<tool_backend>> make_backend(const tool_options& o, const 
   return make_function_backend(std::move(*function), blocking ? o.concurrent : 0);
 }
 
+result<std::function<result<std::string>(const attempt_request&)>>
+make_fallback(const std::string& name) {
+  auto function = find_function(name);
+  if (!function)
+    return error{errc::not_found, fmt::format("fallback: no function '{}' is registered", name)};
+  if (function->blocking)
+    return error{errc::invalid_input,
+                 fmt::format("fallback: '{}' blocks its thread; name it as a tool, and that tool "
+                             "as fallback.tool", name)};
+  return std::function<result<std::string>(const attempt_request&)>{
+    [f = std::move(*function)](const attempt_request& r) { return call_function(f, r, {}); }};
+}
+
 } // namespace
 
 result<caf::actor> spawn_tool(caf::actor_system& system, tool_setup setup) {
@@ -59,6 +72,11 @@ result<caf::actor> spawn_tool(caf::actor_system& system, tool_setup setup) {
   for (const auto& part : {setup.parts.backend, setup.parts.reconciler})
     if (part)
       part->attach(system);
+  auto fresh = make_tool_guards(setup.options, setup.env);
+  if (!setup.guards.gate)
+    setup.guards.gate = std::move(fresh.gate);
+  if (!setup.guards.answers)
+    setup.guards.answers = std::move(fresh.answers);
   return caf::actor{system.spawn<tool_actor>(std::move(setup), std::move(schema))};
 }
 
@@ -73,7 +91,21 @@ result<tool_parts> make_tool_parts(const tool_options& options, const environmen
     parts.reconciler = make_http_reconciler(options.reconcile, options.http, transport, env.clock);
   else if (!options.reconcile.argv.empty())
     parts.reconciler = make_command_reconciler(options.reconcile, options.command);
+  if (!options.fallback.function.empty()) {
+    auto fallback = make_fallback(options.fallback.function);
+    if (!fallback)
+      return std::move(fallback).error();
+    parts.fallback = std::move(*fallback);
+  }
   return parts;
+}
+
+tool_guards make_tool_guards(const tool_options& options, const environment& env) {
+  tool_guards out;
+  out.gate = std::make_shared<breaker>(tool_service_name(options.name), options.breaker,
+                                       usually_slow(options.retry.timeout), env);
+  out.answers = std::make_shared<answer_cache>();
+  return out;
 }
 
 std::string tool_service_name(std::string_view tool) {

@@ -3,8 +3,9 @@
 //
 // Whatever an agent calls may be slow, down, overloaded, or may have done its work and lost the
 // answer. The actor of a tool deals with that once for all callers: it checks the arguments, bounds
-// how many calls run and wait, gives each attempt its time and all of them one deadline, tries
-// again what may be tried again, and says of each failure whether the effect may have happened.
+// how many calls run and wait, gives each attempt its time and all of them one deadline, asks the
+// breaker before each, tries again what may be tried again, and says of each failure whether the
+// effect may have happened; or gives what its fallback has instead.
 //
 // It answers `call_request`, `call_cancel` and `reconcile_request` (runtime/core/call.hpp), and is
 // found in the `directory` as `tool:NAME`; who starts it puts it there. Its events are described in
@@ -17,6 +18,7 @@
 //
 // Lifecycle: ends by an exit message; every caller that waits then gets an error at once.
 
+#include "actors/guard/breaker.hpp"
 #include "actors/tool/tool_backend.hpp"
 #include "actors/tool/tool_options.hpp"
 #include "runtime/core/call.hpp"
@@ -38,6 +40,12 @@ inline constexpr std::uint32_t tool_mailbox_max = 10'000;
 /// Longest wait for a backend to say how a cancelled attempt ended.
 inline constexpr std::chrono::milliseconds tool_cancel_grace{1'000};
 
+/// What guards a tool and outlives its actor. What is null is made anew.
+struct tool_guards {
+  std::shared_ptr<breaker> gate{};
+  std::shared_ptr<answer_cache> answers{};
+};
+
 struct tool_setup {
   const environment& env;
   tool_options options;
@@ -47,6 +55,7 @@ struct tool_setup {
   caf::actor supervisor{};
   std::string child_id{};
   std::string checkpoint{};
+  tool_guards guards{};
 };
 
 /// Starts the actor. `invalid_input` when the input schema is none.
@@ -57,6 +66,9 @@ result<caf::actor> spawn_tool(caf::actor_system& system, tool_setup setup);
 /// @param transport for http tools; outlives the parts
 result<tool_parts> make_tool_parts(const tool_options& options, const environment& env,
                                    net::http_transport& transport);
+
+/// Breaker and cache as the options say.
+tool_guards make_tool_guards(const tool_options& options, const environment& env);
 
 /// `tool:knowledge`
 std::string tool_service_name(std::string_view tool);

@@ -28,6 +28,7 @@ tool_actor::tool_actor(caf::actor_config& cfg, tool_setup setup,
     parts_(std::move(setup.parts)),
     supervisor_(std::move(setup.supervisor)),
     child_id_(std::move(setup.child_id)),
+    guards_(std::move(setup.guards)),
     service_(tool_service_name(options_.name)),
     schema_(std::move(schema)),
     budget_(options_.retry),
@@ -52,11 +53,14 @@ caf::behavior tool_actor::make_behavior() {
 
 void tool_actor::on_exit() {
   scope_.clear();
-  for (auto& [id, a] : attempts_)
+  for (auto& [id, a] : attempts_) {
+    if (a.of != nullptr)
+      guards_.gate->give_back(a.permit);
     a.by->cancel(id);
+  }
   for (auto& [_, c] : calls_) {
     error why{errc::unavailable, "the actor of the tool ended"};
-    if (c->in_flight != 0)
+    if (!c->flying.empty())
       why.outcome = certainty::unknown;
     reply(*c, c->tries.closing(std::move(why)));
   }
@@ -115,20 +119,27 @@ void tool_actor::begin(call_request&& r, bool reconciles) {
   if (c->request.id != 0)
     by_caller_[c->request.id] = c;
   if (!reconciles)
-    if (auto fit = admit(c->request); !fit) {
+    if (auto fit = admit(*c); !fit) {
       finish(c, std::move(fit).error());
       return;
     }
   scope_.spawn(serve(c));
 }
 
-result<void> tool_actor::admit(const call_request& r) const {
+result<void> tool_actor::admit(call& c) const {
+  const auto& r = c.request;
   if (r.deadline <= env_.clock.now())
     return error{errc::deadline_exceeded, "the deadline had passed when the call came up"};
   if (dead_letters_.holds(r.key))
     return error{errc::internal,
                  fmt::format("set aside: this call has thrown {} times", dead_letters::deaths_max),
                  certainty::unknown};
+  if (!r.options.empty()) {
+    auto wishes = read_call_options(r.options);
+    if (!wishes)
+      return std::move(wishes).error();
+    c.wishes = std::move(*wishes);
+  }
   if (!schema_)
     return {};
   if (auto fit = schema_->validate_text(r.body); !fit)
@@ -142,33 +153,22 @@ void tool_actor::on_cancel(call_id id) {
     return;
   auto* c = i->second;
   c->cancelled = true;
-  if (c->in_flight == 0) {
+  if (c->flying.empty()) {
+    if (c->asked)
+      send(c->asked, call_cancel{c->asked_id});
     waits_.wake_up(*c, wake::cancelled);
     return;
   }
   // The backend says how it ended: an effect that did happen is not to be called cancelled.
   waits_.put_off(*c, env_.clock.now() + tool_cancel_grace);
-  attempts_.at(c->in_flight).by->cancel(c->in_flight);
-}
-
-void tool_actor::on_attempt_ended(attempt_ended& a) {
-  auto i = attempts_.find(a.id);
-  if (i == attempts_.end())
-    return;
-  auto ended = i->second;
-  attempts_.erase(i);
-  slots_.measured(env_.clock.steady() - ended.begun);
-  free_slot();
-  if (ended.of == nullptr)
-    return;
-  ended.of->answer = std::move(a.outcome);
-  waits_.wake_up(*ended.of, wake::answered);
+  for (auto flying : c->flying)
+    attempts_.at(flying).by->cancel(flying);
 }
 
 // -- events and state ----------------------------------------------------------------------------
 
-void tool_actor::report(level l, std::string_view name, const call& c, std::string_view what,
-                        steady_time since, const error* why) const {
+event tool_actor::event_of(level l, std::string_view name, const call& c, std::string_view what,
+                           steady_time since, const error* why) const {
   event e;
   e.lvl = l;
   e.name = name;
@@ -184,7 +184,7 @@ void tool_actor::report(level l, std::string_view name, const call& c, std::stri
     e.fields.emplace_back("may_have_happened", "true");
   if (c.stop != retry_stop::no && c.stop != retry_stop::permanent)
     e.fields.emplace_back("retry", to_json(to_string(c.stop)));
-  env_.events.write(e);
+  return e;
 }
 
 void tool_actor::restore(const std::string& checkpoint) {

@@ -64,6 +64,8 @@ struct tool_parts {
   /// Answers `{"state": "done" | "not_done" | "unknown", "result": ..}` about a call with the same
   /// key and arguments; null where there is none, or where another tool does it.
   std::shared_ptr<tool_backend> reconciler;
+  /// `fallback.function`; quick, on the actor's thread. Null where there is none.
+  std::function<result<std::string>(const attempt_request&)> fallback{};
 };
 
 } // namespace troupe

@@ -2,10 +2,7 @@
 
 #include "actors/tool/tool_actor.hpp"
 
-#include "actors/tool/command_backend.hpp"
 #include "runtime/core/json.hpp"
-
-#include <caf/send.hpp>
 
 #include <fmt/format.h>
 
@@ -52,6 +49,8 @@ async<void> tool_actor::serve(call* c) {
   result<std::string> outcome;
   try {
     outcome = co_await all_attempts(c);
+    if (!outcome && !c->reconciles)
+      outcome = co_await fall_back(c, std::move(outcome).error());
   } catch (const std::exception& e) {
     outcome = error{errc::internal, e.what(), certainty::unknown};
   }
@@ -59,55 +58,92 @@ async<void> tool_actor::serve(call* c) {
 }
 
 async<result<std::string>> tool_actor::all_attempts(call* c) {
+  // Nobody queues for a dead tool.
+  if (!c->reconciles)
+    if (auto refused = guards_.gate->refusal())
+      co_return std::move(*refused);
   for (;;) {
     auto outcome = co_await one_attempt(c);
     if (outcome) {
       c->tries.succeeded(budget_);
       co_return std::move(outcome);
     }
-    auto now = env_.clock.now();
-    auto next = c->tries.failed(outcome.error(), now, budget_, env_.random);
-    c->stop = next.stop;
-    if (c->cancelled || next.stop != retry_stop::no)
+    milliseconds pause{0};
+    if (!worth_a_retry(*c, outcome.error(), pause))
       co_return c->tries.closing(std::move(outcome).error());
-    auto woken = co_await waits_.wait(*c, now + next.wait);
+    auto woken = co_await waits_.wait(*c, env_.clock.now() + pause);
     if (woken == wake::cancelled)
       co_return c->tries.closing(error{errc::cancelled, "cancelled between two attempts"});
   }
 }
 
+bool tool_actor::worth_a_retry(call& c, const error& why, milliseconds& pause) {
+  auto next = c.tries.failed(why, env_.clock.now(), budget_, env_.random);
+  c.stop = next.stop;
+  pause = next.wait;
+  if (c.cancelled || next.stop != retry_stop::no)
+    return false;
+  if (c.reconciles)
+    return true;
+  // The failure says more than the breaker's refusal, which it would get after the pause.
+  auto refused = guards_.gate->refusal();
+  if (!refused || (refused->retry_after && *refused->retry_after <= pause))
+    return true;
+  c.tries.withdrawn(budget_);
+  c.stop = retry_stop::circuit_open;
+  return false;
+}
+
 async<result<std::string>> tool_actor::one_attempt(call* c) {
   if (c->reconciles && !parts_.reconciler) {
-    auto said = co_await ask_tool(c);
+    auto said = co_await ask_reconciler(c);
     co_return std::move(said);
   }
-  auto slot = co_await take_slot(c);
-  if (!slot)
-    co_return std::move(slot).error();
-  auto begun = env_.clock.steady();
-  auto until = send_attempt(c);
-  auto woken = co_await waits_.wait(*c, until);
-  auto id = std::exchange(c->in_flight, 0);
-  if (woken != wake::answered) {
-    give_up(id);
-    c->answer = not_answered(c);
+  if (!slots_.take()) {
+    auto slot = co_await queue_up(c);
+    if (!slot)
+      co_return std::move(slot).error();
   }
-  if (c->answer)
-    report(level::debug, "tool.attempt", *c, "ok", begun);
-  else
-    report(level::warning, "tool.attempt", *c, to_string(c->answer.error().code), begun,
-           &c->answer.error());
+  auto permit = permit_for(*c);
+  if (!permit) {
+    refuse_queue();
+    free_slot();
+    co_return std::move(permit).error();
+  }
+  c->hedged = false;
+  auto sent = env_.clock.now();
+  auto until = send_attempt(c, *permit);
+  for (;;) {
+    if (std::exchange(c->answered, false) && (c->answer || c->cancelled || c->flying.empty()))
+      break;
+    auto second = hedge_time(*c, sent, *permit);
+    auto woken = co_await waits_.wait(*c, std::min(until, second));
+    if (woken == wake::answered)
+      continue;
+    if (woken == wake::due && second < until && env_.clock.now() < until) {
+      hedge(c);
+      continue;
+    }
+    c->answer = not_answered(c);
+    break;
+  }
+  give_up(c, c->answer ? error{errc::cancelled, "another attempt was faster"} : c->answer.error());
   co_return std::move(c->answer);
 }
 
-async<result<void>> tool_actor::take_slot(call* c) {
-  if (slots_.take())
-    co_return result<void>{};
+async<result<void>> tool_actor::queue_up(call* c) {
   if (!c->reconciles && slots_.full()) {
     error full{errc::overloaded, fmt::format("{} calls run and {} wait", slots_.taken(),
                                              slots_.waiting())};
     full.retry_after = slots_.come_back_after();
     co_return full;
+  }
+  auto wait = slots_.expected_wait();
+  if (!c->reconciles && env_.clock.now() + wait >= c->deadline) {
+    error late{errc::deadline_exceeded,
+               fmt::format("its turn would come in about {} ms, after its deadline", wait.count())};
+    late.retry_after = slots_.come_back_after();
+    co_return late;
   }
   slots_.push(*c);
   auto woken = co_await waits_.wait(*c, c->deadline);
@@ -116,89 +152,38 @@ async<result<void>> tool_actor::take_slot(call* c) {
   slots_.erase(*c);
   if (woken == wake::cancelled)
     co_return error{errc::cancelled, "cancelled before it was sent"};
+  if (woken == wake::refused)
+    if (auto refused = guards_.gate->refusal())
+      co_return std::move(*refused);
   co_return error{errc::deadline_exceeded, "the deadline passed while it waited for its turn"};
 }
 
 /// The slot of an attempt that ended goes to the next in line.
 void tool_actor::free_slot() {
-  if (auto* next = slots_.release())
+  if (auto* next = slots_.release()) {
+    auto outer = std::exchange(nested_, true);
     waits_.wake_up(*next, wake::slot);
-}
-
-/// Hands an attempt to the backend; returns how long its answer is waited for.
-utc_time tool_actor::send_attempt(call* c) {
-  auto* by = c->reconciles ? parts_.reconciler.get() : parts_.backend.get();
-  auto now = env_.clock.now();
-  auto left = std::chrono::ceil<milliseconds>(c->deadline - now);
-  attempt_request r;
-  r.id = c->in_flight = ++last_attempt_;
-  r.body = c->request.body;
-  r.key = c->request.key;
-  r.invocation = c->request.invocation;
-  r.agent = c->request.agent;
-  r.cls = c->request.cls;
-  r.attempt = ++c->attempt;
-  r.timeout = std::max(milliseconds{1}, std::min(options_.retry.timeout, left));
-  r.deadline = c->deadline;
-  auto until = now + r.timeout + by->grace();
-  attempts_[r.id] = attempt{c, by, env_.clock.steady()};
-  // Weak: an answer that comes after the actor's end is nobody's.
-  auto done = [self = address(), id = r.id](result<std::string> outcome) {
-    if (auto to = caf::actor_cast<caf::actor>(self))
-      caf::anon_send(to, attempt_ended{id, std::move(outcome)});
-  };
-  try {
-    by->start(std::move(r), done);
-  } catch (const std::exception& e) {
-    done(error{errc::internal, e.what(), certainty::unknown});
+    nested_ = outer;
   }
-  return until;
 }
 
-/// The call goes on; the slot stays taken until the backend says that the attempt is over.
-void tool_actor::give_up(attempt_id id) {
-  auto& a = attempts_.at(id);
-  a.of = nullptr;
-  a.by->cancel(id);
-}
-
-error tool_actor::not_answered(const call* c) const {
-  if (c->cancelled)
-    return error{errc::cancelled, "cancelled while it ran", certainty::unknown};
-  if (env_.clock.now() >= c->deadline)
-    return error{errc::deadline_exceeded, "the deadline passed while it ran", certainty::unknown};
-  return error{errc::timed_out,
-               fmt::format("no answer within {} ms", options_.retry.timeout.count()),
-               certainty::unknown};
-}
-
-/// Reconciles by asking another tool.
-async<result<std::string>> tool_actor::ask_tool(call* c) {
-  auto name = tool_service_name(options_.reconcile.tool);
-  auto service = env_.services.find(name);
-  if (options_.reconcile.tool.empty() || !service)
-    co_return error{errc::not_found, "nobody there who could reconcile"};
-  call_request r;
-  r.service = name;
-  r.body = reconcile_question(c->request.key, c->request.body);
-  r.key = c->request.key;
-  r.cls = effect_class::read;
-  r.deadline = c->deadline;
-  r.invocation = c->request.invocation;
-  auto patience = service->info.total_timeout + std::chrono::seconds{1};
-  ++c->attempt;
-  auto reply = co_await ask<call_reply>(this, service->handle, patience, std::move(r));
-  if (!reply)
-    co_return std::move(reply).error();
-  co_return std::move(reply->outcome);
+/// The breaker is open: nobody waits in vain. One after the other, not each within the end of the
+/// one before.
+void tool_actor::refuse_queue() {
+  while (auto* next = slots_.pop())
+    waits_.wake_up(*next, wake::refused);
 }
 
 void tool_actor::finish(call* c, result<std::string> outcome) {
-  if (!outcome && outcome.error().code == errc::internal && !c->reconciles)
+  const auto* why = c->failure ? &*c->failure : outcome ? nullptr : &outcome.error();
+  if (why != nullptr && why->code == errc::internal && !c->reconciles)
     count_death(*c);
-  auto what = outcome ? std::string_view{"ok"} : to_string(outcome.error().code);
-  report(outcome ? level::info : level::warning, c->reconciles ? "tool.reconcile" : "tool.call", *c,
-         what, c->begun, outcome ? nullptr : &outcome.error());
+  env_.events.write(event_of(why == nullptr ? level::info : level::warning,
+                             c->reconciles ? "tool.reconcile" : "tool.call", *c,
+                             why == nullptr ? std::string_view{"ok"} : to_string(why->code),
+                             c->begun, why));
+  if (outcome && !c->failure && !c->reconciles)
+    remember(*c, *outcome);
   reply(*c, std::move(outcome));
   waits_.forget(*c);
   if (c->request.id != 0)
@@ -211,9 +196,12 @@ void tool_actor::reply(call& c, result<std::string> outcome) {
     c.promise.deliver(to_reconcile_reply(std::move(outcome)));
     return;
   }
+  if (outcome && !c.failure && c.wishes && c.wishes->told)
+    outcome = told_answer(*outcome, "service", milliseconds{0});
   call_reply r;
   r.outcome = std::move(outcome);
   r.attempts = c.attempt;
+  r.degraded = c.failure.has_value();
   c.promise.deliver(std::move(r));
 }
 
@@ -222,7 +210,8 @@ void tool_actor::count_death(const call& c) {
   if (c.request.key.empty() || dead_letters_.holds(c.request.key))
     return;
   if (dead_letters_.died(c.request.key))
-    report(level::error, "tool.dead_letter", c, to_string(errc::internal), c.begun);
+    env_.events.write(
+      event_of(level::error, "tool.dead_letter", c, to_string(errc::internal), c.begun));
   checkpoint();
 }
 

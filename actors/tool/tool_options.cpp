@@ -121,6 +121,10 @@ void check_command(const command_tool_options& c, option_problems& found) {
                      "the default is 256"});
 }
 
+bool only_looks(effect_class c) {
+  return c == effect_class::pure || c == effect_class::read;
+}
+
 void check_reconcile(const tool_options& o, option_problems& found) {
   const auto& r = o.reconcile;
   if (!r.given()) {
@@ -130,7 +134,7 @@ void check_reconcile(const tool_options& o, option_problems& found) {
   }
   if (int(!r.tool.empty()) + int(!r.argv.empty()) + int(!r.url.empty()) > 1)
     found.push_back({"reconcile", "has more than one of tool, url and argv", "keep one"});
-  if (o.effect == effect_class::pure || o.effect == effect_class::read)
+  if (only_looks(o.effect))
     found.push_back({"reconcile", "has no meaning for pure and read: they are simply repeated",
                      "drop it, or name the right effect"});
   if (!r.url.empty()) {
@@ -142,6 +146,22 @@ void check_reconcile(const tool_options& o, option_problems& found) {
   if (!is_pointer(r.result))
     found.push_back({"reconcile.result", "is not a JSON pointer",
                      "it begins with '/', e.g. \"/items/0\""});
+}
+
+void check_guards(const tool_options& o, option_problems& found) {
+  for (auto& p : o.breaker.validate())
+    found.push_back(std::move(p));
+  if (o.fallback.cached.count() < 0)
+    found.push_back({"fallback.cached", "must not be below 0", "\"0\" keeps no answers"});
+  if (o.fallback.cached.count() > 0 && !only_looks(o.effect))
+    found.push_back({"fallback.cached", "has no meaning for a tool that changes something: an "
+                                        "earlier answer does not mean that it happened again",
+                     "drop it, or say effect = \"read\""});
+  if (o.hedge.after.count() < 0)
+    found.push_back({"hedge.after", "must not be below 0", "\"0\" is the measured p95"});
+  if (o.hedge.enabled && !only_looks(o.effect))
+    found.push_back({"hedge.enabled", "sends a call twice, and this tool is not pure or read",
+                     "drop it, or say effect = \"read\""});
 }
 
 } // namespace
@@ -160,6 +180,7 @@ option_problems tool_options::validate() const {
   if (kind == tool_kind::command)
     check_command(command, found);
   check_reconcile(*this, found);
+  check_guards(*this, found);
   if (key_ttl < retry.total_timeout)
     found.push_back({"key_ttl", "is below total_timeout: a retry could come after the far side "
                                 "has forgotten the key",

@@ -7,6 +7,8 @@
 // needs no escapes. Values are percent-encoded in a URL, JSON in a body, and one argument in argv:
 // there is no shell.
 
+#include "actors/guard/breaker_options.hpp"
+#include "actors/guard/fallback.hpp"
 #include "actors/guard/retry_options.hpp"
 #include "runtime/core/effect_class.hpp"
 #include "runtime/core/options.hpp"
@@ -118,6 +120,13 @@ struct reconcile_options {
   bool given() const noexcept { return !tool.empty() || !argv.empty() || !url.empty(); }
 };
 
+/// A second attempt beside a first one that is late; the first answer counts.
+struct hedge_options {
+  bool enabled = false;
+  /// How late; 0: later than 95 % of the last attempts were.
+  std::chrono::milliseconds after{0};
+};
+
 struct tool_options {
   // Behaviour
   std::string name;
@@ -129,6 +138,9 @@ struct tool_options {
   /// How long the far side remembers an idempotency key; past it a repeat is a second effect.
   std::chrono::milliseconds key_ttl = std::chrono::hours{24};
   retry_options retry;
+  breaker_options breaker;
+  fallback_options fallback;
+  hedge_options hedge; ///< `pure` and `read` only
   reconcile_options reconcile;
   function_tool_options function; ///< read where `kind` says so, likewise the next two
   http_tool_options http;

@@ -32,12 +32,15 @@ struct call_request {
   utc_time deadline = never;  ///< covers all attempts
   std::string invocation;     ///< who asks, for events and traces
   std::string agent;          ///< the class of who asks
+  std::string options{};      ///< what the agent says for this call, JSON text; see tool_call
 };
 
 /// The outcome of a `call_request`, after whatever retries its service makes.
 struct call_reply {
   result<std::string> outcome; ///< JSON text, or why there is none
   std::uint32_t attempts = 1;
+  /// A fallback's answer: the service has failed, and nothing has happened.
+  bool degraded = false;
 };
 
 /// Asks a service to stop a call: its socket or process is closed. No reply.

@@ -108,7 +108,7 @@ protected:
   std::string name_;
   std::string body_;               ///< arguments, JSON text
   std::string key_;                ///< business key; or the address's, once it is spelled out
-  std::vector<std::string> items_; ///< model: messages, stored as a chain
+  std::vector<std::string> items_; ///< model: messages, stored as a chain; tool: options
   result<std::string> outcome_;
 };
 

@@ -12,15 +12,28 @@ std::string effect_key(std::string_view invocation, std::uint32_t run, std::uint
                      at.path.empty() ? "-" : at.path, at.seq);
 }
 
-void tool_call::add(std::string_view name, std::string value) {
-  if (body_.empty())
-    body_ = "{";
+namespace {
+
+/// `{"a":1}` with `name` and `value` goes on as `{"a":1,"name":value}`.
+void add_member(std::string& object, std::string_view name, std::string_view value) {
+  if (object.empty())
+    object = "{";
   else
-    body_.back() = ',';
-  body_ += to_json(name);
-  body_ += ':';
-  body_ += value;
-  body_ += '}';
+    object.back() = ',';
+  object += to_json(name);
+  object += ':';
+  object += value;
+  object += '}';
+}
+
+} // namespace
+
+void tool_call::add(std::string_view name, std::string value) {
+  add_member(body_, name, value);
+}
+
+void tool_call::option(std::string_view name, std::string_view value) {
+  add_member(options_, name, value);
 }
 
 void model_call::add(std::string_view role, std::string_view text) {

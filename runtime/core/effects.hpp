@@ -69,6 +69,18 @@ public:
   }
 };
 
+/// An answer, and where it comes from: with a fallback it may not be the service's own.
+template <class T>
+struct degradable {
+  T value{};
+  std::string from = "service"; ///< or `cache`, `function`, `tool`, `value`
+  std::int64_t age_ms = 0;      ///< of an answer from the cache
+
+  bool degraded() const { return from != "service"; }
+
+  BOOST_DESCRIBE_CLASS(degradable, (), (value, from, age_ms), (), ())
+};
+
 /// A tool call in the making. Chained in one expression, or built up in a variable:
 /// `auto call = tool("x"); call.arg("a", 1); co_await std::move(call).call();`
 class [[nodiscard]] tool_call {
@@ -98,19 +110,59 @@ public:
     key_ = business;
     return std::move(*this);
   }
+  // What takes the place of an answer when the tool cannot serve, in place of what the topology
+  // says: the first of these that has something, in this order. An effect that may have happened
+  // stays an error. See actors/tool/README.md.
+
+  /// An earlier answer to the same arguments, no older than this; `pure` and `read` tools only.
+  template <class Rep, class Period>
+  tool_call or_cached(std::chrono::duration<Rep, Period> age_max) && {
+    auto ms = std::chrono::duration_cast<std::chrono::milliseconds>(age_max);
+    option("cached_ms", to_json(std::int64_t{ms.count()}));
+    return std::move(*this);
+  }
+  /// What a function says that is registered with TROUPE_TOOL and does not block.
+  tool_call or_function(std::string_view name) && {
+    option("function", to_json(name));
+    return std::move(*this);
+  }
+  /// What another tool says, which is `pure` or `read`.
+  tool_call or_tool(std::string_view name) && {
+    option("tool", to_json(name));
+    return std::move(*this);
+  }
+  template <class V>
+  tool_call or_value(const V& value) && {
+    option("value", to_json(value));
+    return std::move(*this);
+  }
+
   /// What to await. `T` is what the answer must look like; `raw_json` takes any.
   template <class T = raw_json>
   call_effect<T> call() && {
-    return call_effect<T>{journal::effect_kind::tool, std::move(name_),
-                          body_.empty() ? std::string{"{}"} : std::move(body_), std::move(key_)};
+    auto e = call_effect<T>{journal::effect_kind::tool, std::move(name_),
+                            body_.empty() ? std::string{"{}"} : std::move(body_), std::move(key_)};
+    if (options_.empty())
+      return e;
+    std::vector<std::string> options;
+    options.push_back(std::move(options_));
+    return std::move(e).with_items(std::move(options));
+  }
+  /// The same, for an agent that wants to know what it got.
+  template <class T = raw_json>
+  call_effect<degradable<T>> call_degradable() && {
+    option("told", "true");
+    return std::move(*this).template call<degradable<T>>();
   }
 
 private:
   void add(std::string_view name, std::string value);
+  void option(std::string_view name, std::string_view value);
 
   std::string name_;
   std::string body_;
   std::string key_;
+  std::string options_; ///< JSON text
 };
 
 /// What a model answered in words.

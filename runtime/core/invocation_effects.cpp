@@ -97,6 +97,8 @@ void invocation::start_call(effect_base& e) {
   r.deadline = std::min(who_.deadline, utc_time{begin + service->info.total_timeout});
   r.invocation = who_.id;
   r.agent = who_.agent;
+  if (e.kind_ == effect_kind::tool && !e.items_.empty())
+    r.options = e.items_.front();
   e.call_ = r.id;
   e.sent_ = true;
   e.left_ = world_.env.clock.steady();
