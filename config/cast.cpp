@@ -1,6 +1,7 @@
 #include "config/cast.hpp"
 
 #include "actors/flow/dispatcher.hpp"
+#include "actors/guard/breaker_actor.hpp"
 #include "actors/gateway/rest.hpp"
 #include "config/cast_services.hpp"
 #include "config/plugins.hpp"
@@ -88,7 +89,7 @@ struct cast::parts {
   std::shared_ptr<net::http_client> client;
   configured config;
   std::unique_ptr<caf::actor_system> system;
-  caf::actor journal, timer, reader, dispatcher, root;
+  caf::actor journal, timer, reader, dispatcher, root, store_breaker;
   std::unique_ptr<rest_gateway> gateway;
   std::unique_ptr<net::http_server> server;
 
@@ -153,6 +154,8 @@ result<void> cast::parts::start_actors() {
   start_log();
   timer = spawn_timer(*system, clock, sinks);
   reader = spawn_reader(*system, *log);
+  store_breaker = spawn_store_breaker(*system, *log);
+  services.put(breaker_service_name("store"), store_breaker, {});
   auto started = start_services({*system, env, what, timer, client, on_fatal});
   if (!started)
     return std::move(started).error();
@@ -244,7 +247,7 @@ void cast::stop() {
   // The doors, then who takes work, then who does it, then who serves them.
   p.server.reset();
   p.gateway.reset();
-  for (auto* who : {&p.dispatcher, &p.root, &p.reader, &p.timer}) {
+  for (auto* who : {&p.dispatcher, &p.root, &p.store_breaker, &p.reader, &p.timer}) {
     if (*who)
       caf::anon_send_exit(*who, caf::exit_reason::user_shutdown);
     *who = nullptr;

@@ -1,5 +1,6 @@
 #include "config/cast_services.hpp"
 
+#include "actors/guard/breaker_actor.hpp"
 #include "actors/llm/llm_endpoint.hpp"
 #include "actors/supervision/supervisor.hpp"
 #include "actors/tool/tool.hpp"
@@ -24,11 +25,12 @@ class maker {
 public:
   explicit maker(const services_setup& setup) : setup_(setup) {}
 
-  result<child_spec> child(const child_options& o) const {
+  /// @param gate set to its breaker, where it has one
+  result<child_spec> child(const child_options& o, std::shared_ptr<breaker>& gate) const {
     auto id = std::string_view{o.id};
     auto name = std::string{id.substr(id.find('.') + 1)};
-    auto made = id.starts_with(tools_prefix)    ? tool(name)
-                : id.starts_with(models_prefix) ? model(name)
+    auto made = id.starts_with(tools_prefix)    ? tool(name, gate)
+                : id.starts_with(models_prefix) ? model(name, gate)
                                                 : inner(name);
     if (!made)
       return at(id, std::move(made).error());
@@ -43,47 +45,67 @@ public:
     supervisor_setup out{setup_.env, found->second, {}, setup_.timer};
     out.options.name = name;
     for (const auto& o : found->second.children) {
-      auto spec = child(o);
+      std::shared_ptr<breaker> gate;
+      auto spec = child(o, gate);
       if (!spec)
         return std::move(spec).error();
+      if (gate)
+        out.children.push_back(breaker_of(o.id, std::move(gate)));
       out.children.push_back(std::move(*spec));
     }
     return out;
   }
 
 private:
-  result<child_spec> tool(const std::string& name) const {
+  /// The actor of a breaker stands before the one that it guards, under the same supervisor.
+  child_spec breaker_of(const std::string& id, std::shared_ptr<breaker> gate) const {
+    child_spec spec;
+    spec.options.id = "breakers." + id;
+    spec.service = breaker_service_name(gate->service());
+    spec.start = [&system = setup_.system, &env = setup_.env, timer = setup_.timer,
+                  gate = std::move(gate)](const child_start& s) {
+      return result<caf::actor>{
+        spawn_breaker(system, breaker_setup{gate, env, timer, s.supervisor, s.id, s.checkpoint})};
+    };
+    return spec;
+  }
+
+  result<child_spec> tool(const std::string& name, std::shared_ptr<breaker>& gate) const {
     auto options = setup_.what.tools.at(name);
     options.name = name;
     // The backend is kept over restarts: what is in flight there has not died.
     auto parts = make_tool_parts(options, setup_.env, *setup_.transport);
     if (!parts)
       return std::move(parts).error();
+    auto guards = make_tool_guards(options, setup_.env);
+    gate = guards.gate;
     child_spec spec;
     spec.service = tool_service_name(name);
     spec.info = service_info_of(options);
     spec.start = [&system = setup_.system, &env = setup_.env, timer = setup_.timer,
-                  parts = std::move(*parts), options](const child_start& s) {
-      return spawn_tool(system,
-                        tool_setup{env, options, parts, timer, s.supervisor, s.id, s.checkpoint});
+                  parts = std::move(*parts), options, guards](const child_start& s) {
+      return spawn_tool(system, tool_setup{env, options, parts, timer, s.supervisor, s.id,
+                                           s.checkpoint, guards});
     };
     return spec;
   }
 
-  result<child_spec> model(const std::string& name) const {
+  result<child_spec> model(const std::string& name, std::shared_ptr<breaker>& gate) const {
     auto options = setup_.what.models.at(name);
     options.name = name;
     auto backend
       = make_model_backend(setup_.system, setup_.env, setup_.timer, options, setup_.transport);
     if (!backend)
       return std::move(backend).error();
+    gate = make_llm_breaker(options, setup_.env);
     child_spec spec;
     spec.service = "llm:" + name;
     spec.info = llm_service_info(options);
     spec.start = [&system = setup_.system, &env = setup_.env, timer = setup_.timer,
-                  backend = std::move(*backend), options](const child_start&) {
-      return result<caf::actor>{
-        start_llm_endpoint(system, llm_setup{env, timer, options, backend})};
+                  backend = std::move(*backend), options, gate](const child_start& s) {
+      return result<caf::actor>{start_llm_endpoint(
+        system,
+        llm_setup{env, timer, options, backend, gate, s.supervisor, s.id, s.checkpoint})};
     };
     return spec;
   }

@@ -94,17 +94,20 @@ void check_agents(context& c, const topology& t) {
   }
 }
 
-void check_reconcile(context& c, const topology& t) {
+/// A tool that works for another, as `key` says: it must be there and only look, and no two may
+/// wait for each other.
+void check_helpers(context& c, const topology& t, std::string_view key,
+                   const std::string& (*helper_of)(const tool_options&)) {
   graph g;
   auto names = names_of(t.tools);
   for (const auto& [name, tool] : t.tools) {
-    if (tool.reconcile.tool.empty())
+    const auto& helper = helper_of(tool);
+    if (helper.empty())
       continue;
-    auto path = join("tools", name) + ".reconcile.tool";
-    auto asked = t.tools.find(tool.reconcile.tool);
+    auto path = join("tools", name) + std::string{key};
+    auto asked = t.tools.find(helper);
     if (asked == t.tools.end()) {
-      c.report_at_key(path, "there is no tool '" + tool.reconcile.tool + "'",
-                      did_you_mean(tool.reconcile.tool, names));
+      c.report_at_key(path, "there is no tool '" + helper + "'", did_you_mean(helper, names));
       continue;
     }
     auto effect = asked->second.effect;
@@ -160,7 +163,10 @@ void check_tree(context& c, const topology& t) {
 
 void check_references(context& c, const topology& t) {
   check_agents(c, t);
-  check_reconcile(c, t);
+  check_helpers(c, t, ".reconcile.tool",
+                [](const tool_options& o) -> const auto& { return o.reconcile.tool; });
+  check_helpers(c, t, ".fallback.tool",
+                [](const tool_options& o) -> const auto& { return o.fallback.tool; });
   check_tree(c, t);
 }
 

@@ -1,5 +1,7 @@
 #include "config/tables.hpp"
 
+#include "config/guard_fields.hpp"
+
 #include <array>
 
 namespace troupe::config {
@@ -81,34 +83,7 @@ using tool = tool_options;
 using http = http_tool_options;
 using command = command_tool_options;
 using model = endpoint_options;
-using retry = retry_options;
 using supervisor = supervisor_options;
-
-/// The keys of `retry_options`, which stand flat in the table of their owner.
-template <auto Retry>
-void add_retry(fields<decltype(owner_of(Retry))>& to) {
-  auto more = {
-    entry<duration_codec, Retry, &retry::timeout>("timeout", "longest time of one attempt"),
-    entry<duration_codec, Retry, &retry::total_timeout>(
-      "total_timeout", "longest time over all attempts and the waits between them"),
-    entry<count_codec, Retry, &retry::attempts_max>("attempts_max",
-                                                    "attempts in all; 1 never retries"),
-    entry<duration_codec, Retry, &retry::retry_after_max>(
-      "retry_after_max", "a longer `Retry-After` fails the call instead of being waited for"),
-    entry<duration_codec, Retry, &retry::backoff_base>(
-      "backoff_base", "delay before retry i is random up to base * 2^i"),
-    entry<duration_codec, Retry, &retry::backoff_max>("backoff_max", "longest such delay"),
-    entry<duration_codec, Retry, &retry::backoff_throttled>("backoff_throttled",
-                                                            "the base after 429"),
-    entry<count_codec, Retry, &retry::budget>(
-      "retry_budget", "tokens for retries that all calls share; at zero nothing is retried"),
-    entry<count_codec, Retry, &retry::budget_cost>("retry_cost",
-                                                   "tokens of a retry after a transient failure"),
-    entry<count_codec, Retry, &retry::budget_cost_throttled>("retry_cost_throttled",
-                                                             "tokens of a retry after 429"),
-  };
-  to.insert(to.end(), more.begin(), more.end());
-}
 
 fields<tool> function_fields() {
   return {
@@ -180,7 +155,21 @@ fields<tool> common_tool_fields() {
     entry<count_codec, &tool::queue>("queue", "calls that wait; above it `overloaded`"),
   };
   add_retry<&tool::retry>(all);
+  add_breaker<&tool::breaker>(all);
+  using fallback = fallback_options;
   fields<tool> rest{
+    entry<duration_codec, &tool::fallback, &fallback::cached>(
+      "fallback.cached", "an earlier answer to the same arguments, no older than this; `\"0\"`: "
+                         "none is kept"),
+    entry<text_codec, &tool::fallback, &fallback::function>(
+      "fallback.function", "or what this function says, as registered in code"),
+    entry<text_codec, &tool::fallback, &fallback::tool>(
+      "fallback.tool", "or what this tool says, `pure` or `read`, to the same arguments"),
+    entry<json_codec, &tool::fallback, &fallback::value>("fallback.value", "or this, as JSON"),
+    entry<flag_codec, &tool::hedge, &hedge_options::enabled>(
+      "hedge.enabled", "`pure` and `read`: a second attempt beside a late first one"),
+    entry<duration_codec, &tool::hedge, &hedge_options::after>(
+      "hedge.after", "how late; `\"0\"`: later than 95 % of the last attempts"),
     entry<text_codec, &tool::reconcile, &reconcile_options::tool>(
       "reconcile", "short for `reconcile.tool`"),
     entry<text_codec, &tool::reconcile, &reconcile_options::tool>(
@@ -228,6 +217,7 @@ fields<model> make_model_fields() {
                                                  "a longer answer is `output_too_large`"),
   };
   add_retry<&model::retry>(all);
+  add_breaker<&model::breaker>(all);
   return all;
 }
 

@@ -68,6 +68,10 @@ async<void> rest_helper::serve(exchange_ptr x) {
     co_await ready(x);
   else if (which == route::metrics)
     co_await metrics(x);
+  else if (which == route::breakers)
+    co_await breakers(x);
+  else if (which == route::breaker)
+    co_await breaker(x);
   else
     co_await command(x);
 }

@@ -78,6 +78,9 @@ private:
   async<void> journal(exchange_ptr x);
   async<void> command(exchange_ptr x);
   async<void> ready(exchange_ptr x);
+  async<void> breakers(exchange_ptr x);
+  async<void> breaker(exchange_ptr x);
+  result<std::string> breaker_named(const std::string& name) const;
   async<void> metrics(exchange_ptr x);
   async<void> follow(exchange_ptr x);
   async<void> pump(std::uint64_t id);

@@ -42,6 +42,8 @@ route top_level(std::string_view path) {
     return route::agents;
   if (path == "/v1/invocations")
     return route::list;
+  if (path == "/v1/breakers")
+    return route::breakers;
   return route::unknown;
 }
 
@@ -121,7 +123,7 @@ std::optional<std::chrono::minutes> take_offset(std::string_view text) {
 std::string_view to_string(route r) noexcept {
   static constexpr std::array<std::string_view, routes_count> names{
     "unknown", "invoke", "agents", "list",    "show",    "journal", "events",
-    "signal",  "cancel", "retry",  "resolve", "healthz", "readyz",  "metrics"};
+    "signal",  "cancel", "retry",  "resolve", "breakers", "breaker", "healthz", "readyz",  "metrics"};
   return names[static_cast<std::size_t>(r)];
 }
 
@@ -132,6 +134,7 @@ std::string_view method_of(route r) noexcept {
   case route::cancel:
   case route::retry:
   case route::resolve:
+  case route::breaker:
     return "POST";
   default:
     return "GET";
@@ -153,9 +156,12 @@ target parse_path(std::string_view path) {
     which = of_invocation(parts->at[3]);
   else if (parts->at[1] == "invocations" && parts->count == 5 && parts->at[3] == "signals")
     which = route::signal;
+  else if (parts->at[1] == "breakers" && parts->count == 4)
+    which = route::breaker;
+  auto named = which == route::signal || which == route::breaker;
   auto subject = percent_decode(parts->at[2]);
-  auto name = which == route::signal ? percent_decode(parts->at[4]) : std::string{};
-  if (!subject || subject->empty() || !name || (which == route::signal && name->empty()))
+  auto name = named ? percent_decode(parts->at[parts->count - 1]) : std::string{};
+  if (!subject || subject->empty() || !name || (named && name->empty()))
     return out;
   out.which = which;
   out.subject = std::move(*subject);

@@ -23,11 +23,13 @@ enum class route : std::uint8_t {
   cancel,  ///< POST /v1/invocations/{id}/cancel
   retry,   ///< POST /v1/invocations/{id}/retry
   resolve, ///< POST /v1/invocations/{id}/resolve
+  breakers, ///< GET /v1/breakers
+  breaker, ///< POST /v1/breakers/{name}/{open|close|auto}
   healthz, ///< GET /healthz
   readyz,  ///< GET /readyz
   metrics, ///< GET /metrics
 };
-inline constexpr std::size_t routes_count = 14;
+inline constexpr std::size_t routes_count = 16;
 
 /// The label in metrics: `invoke`, `show`.
 std::string_view to_string(route r) noexcept;
@@ -37,8 +39,8 @@ std::string_view method_of(route r) noexcept;
 
 struct target {
   route which = route::unknown;
-  std::string subject; ///< the agent or the invocation
-  std::string name;    ///< of a signal
+  std::string subject; ///< the agent, the invocation or the breaker
+  std::string name;    ///< of a signal; what a breaker is to do
 };
 
 /// Reads a path; decodes percents. What is not understood is `unknown`.

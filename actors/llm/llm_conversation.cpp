@@ -113,6 +113,9 @@ void llm_endpoint::ask_again(call& c, const model_answer& answer, const error& w
 
 async<result<model_answer>> llm_endpoint::ask_until_answered(std::uint64_t no) {
   auto& c = *calls_.at(no);
+  // Nobody queues for a dead model.
+  if (auto refused = gate_->refusal())
+    co_return std::move(*refused);
   retry_state retry{options_.retry, effect_class::read, c.deadline};
   for (;;) {
     auto answer = co_await attempt(no);
@@ -123,6 +126,11 @@ async<result<model_answer>> llm_endpoint::ask_until_answered(std::uint64_t no) {
     auto next = retry.failed(answer.error(), env_.clock.now(), budget_, env_.random);
     if (next.stop != retry_stop::no)
       co_return retry.closing(std::move(answer).error());
+    // The failure says more than the breaker's refusal, which it would get after the pause.
+    if (auto no = gate_->refusal(); no && (!no->retry_after || *no->retry_after > next.wait)) {
+      retry.withdrawn(budget_);
+      co_return retry.closing(std::move(answer).error());
+    }
     auto why = co_await waits_.wait(c, env_.clock.now() + next.wait);
     if (why == wake::cancelled)
       co_return interrupted(c, why);
@@ -135,6 +143,14 @@ async<result<model_answer>> llm_endpoint::attempt(std::uint64_t no) {
   auto slot = co_await take_slot(no);
   if (!slot)
     co_return std::move(slot).error();
+  auto permit = gate_->acquire(options_.retry.timeout + std::chrono::seconds{1});
+  if (!permit) {
+    refuse_queue();
+    if (auto* next = slots_.release())
+      waits_.wake_up(*next, wake::slot);
+    co_return std::move(permit).error();
+  }
+  c.permit = *permit;
   start_attempt(c);
   auto until = std::min(c.deadline, utc_time{env_.clock.now() + options_.retry.timeout});
   auto why = co_await waits_.wait(c, until);
@@ -157,6 +173,9 @@ async<result<unit>> llm_endpoint::take_slot(std::uint64_t no) {
   if (why == wake::slot)
     co_return unit{};
   slots_.erase(c);
+  if (why == wake::refused)
+    if (auto refused = gate_->refusal())
+      co_return std::move(*refused);
   co_return interrupted(c, why);
 }
 

@@ -4,6 +4,8 @@
 #include "actors/llm/llm_endpoint_actor.hpp"
 #include "actors/llm/scripted_backend.hpp"
 #include "actors/llm/wire_backend.hpp"
+#include "actors/supervision/supervisor_messages.hpp"
+#include "runtime/core/json.hpp"
 #include "runtime/core/messages.hpp"
 
 #include <caf/actor_system.hpp>
@@ -29,6 +31,12 @@ std::uint64_t count_of(std::int64_t tokens) {
   return tokens > 0 ? static_cast<std::uint64_t>(tokens) : 0;
 }
 
+/// What a restarted endpoint goes on with.
+struct endpoint_state {
+  std::uint32_t tokens = 0;
+};
+BOOST_DESCRIBE_STRUCT(endpoint_state, (), (tokens))
+
 std::uint32_t mailbox_max(const endpoint_options& o) {
   return static_cast<std::uint32_t>(calls_max(o) + mailbox_reserve);
 }
@@ -38,9 +46,16 @@ std::uint32_t mailbox_max(const endpoint_options& o) {
 llm_endpoint::llm_endpoint(caf::actor_config& cfg, llm_setup setup)
   : bounded_actor(cfg, mailbox_max(setup.options)), env_(setup.env),
     options_(std::move(setup.options)), service_("llm:" + options_.name),
-    backend_(std::move(setup.backend)), budget_(options_.retry),
+    backend_(std::move(setup.backend)), gate_(std::move(setup.gate)),
+    supervisor_(std::move(setup.supervisor)), child_id_(std::move(setup.child_id)),
+    budget_(options_.retry),
     slots_(options_.concurrent, options_.queue),
-    waits_(*this, env_.clock, std::move(setup.timer), scope_) {}
+    waits_(*this, env_.clock, std::move(setup.timer), scope_) {
+  if (!gate_)
+    gate_ = make_llm_breaker(options_, env_);
+  if (auto state = from_json<endpoint_state>(setup.checkpoint))
+    budget_.restore(state->tokens);
+}
 
 caf::behavior llm_endpoint::make_behavior() {
   return {
@@ -61,12 +76,17 @@ void llm_endpoint::on_exit() {
     reply.outcome = error{errc::unavailable, service_ + " has ended", known};
     reply.attempts = c->attempts;
     c->reply.deliver(std::move(reply));
-    if (c->in_flight)
+    if (c->in_flight) {
+      gate_->give_back(c->permit);
       backend_->cancel(c->at_backend);
+    }
   }
   scope_.clear();
   calls_.clear();
   waits_.stop();
+  if (supervisor_)
+    send(supervisor_, save_checkpoint{child_id_, to_json(endpoint_state{budget_.tokens()})});
+  supervisor_ = nullptr;
 }
 
 // -- handlers ------------------------------------------------------------------------------------
@@ -150,7 +170,9 @@ void llm_endpoint::start_attempt(call& c) {
 
 void llm_endpoint::end_attempt(call& c) {
   c.in_flight = false;
-  slots_.measured(env_.clock.steady() - c.sent);
+  auto took = env_.clock.steady() - c.sent;
+  slots_.measured(took);
+  gate_->report(c.permit, c.answer ? nullptr : &c.answer.error(), took);
   if (c.answer) {
     ++stats_.attempts_ok;
     stats_.input_tokens += count_of(c.answer->input_tokens);
@@ -159,6 +181,12 @@ void llm_endpoint::end_attempt(call& c) {
   attempt_event(c);
   if (auto* next = slots_.release())
     waits_.wake_up(*next, wake::slot);
+}
+
+/// The breaker is open: nobody waits in vain.
+void llm_endpoint::refuse_queue() {
+  while (auto* next = slots_.pop())
+    waits_.wake_up(*next, wake::refused);
 }
 
 error llm_endpoint::interrupted(const call& c, wake why) const {
@@ -173,6 +201,11 @@ error llm_endpoint::interrupted(const call& c, wake why) const {
 }
 
 } // namespace detail
+
+std::shared_ptr<breaker> make_llm_breaker(const endpoint_options& options, const environment& env) {
+  return std::make_shared<breaker>("llm:" + options.name, options.breaker,
+                                   usually_slow(options.retry.timeout), env);
+}
 
 service_info llm_service_info(const endpoint_options& options) {
   service_info out;

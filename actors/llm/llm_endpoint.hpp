@@ -8,6 +8,7 @@
 // A call (`call_request`, its body as in question.hpp) goes through
 //   queue     never more than `concurrent` requests in flight, the oldest call first; more than
 //             `concurrent + queue` calls at once are answered with `overloaded` and `retry_after`
+//   breaker   refuses at once with `circuit_open` while the model fails: see breaker.hpp
 //   attempt   one request to the backend, at most `retry.timeout` long
 //   retry     after a failure that passes, after a pause, within the budget: see retry.hpp
 //   repair    with a schema: what stands around the JSON is taken off; where the value misses the
@@ -26,6 +27,7 @@
 // Lifecycle: ends by an exit message; whoever waits gets `unavailable` first, and requests in
 // flight are cancelled. Threads: an ordinary scheduled actor; backends call back from theirs.
 
+#include "actors/guard/breaker.hpp"
 #include "actors/llm/llm_messages.hpp"
 #include "actors/llm/llm_options.hpp"
 #include "actors/llm/model_backend.hpp"
@@ -35,6 +37,7 @@
 #include <caf/fwd.hpp>
 
 #include <memory>
+#include <string>
 
 namespace troupe {
 
@@ -48,7 +51,15 @@ struct llm_setup {
   caf::actor timer;
   endpoint_options options;
   std::shared_ptr<model_backend> backend;
+  std::shared_ptr<breaker> gate{}; ///< null: made anew; kept over restarts like the backend
+  /// Where its checkpoints go, and what it begins with; both may be empty.
+  caf::actor supervisor{};
+  std::string child_id{};
+  std::string checkpoint{};
 };
+
+/// The breaker before a model, as the options say.
+std::shared_ptr<breaker> make_llm_breaker(const endpoint_options& options, const environment& env);
 
 /// The backend that the options ask for. `transport` is used by openai only.
 ///

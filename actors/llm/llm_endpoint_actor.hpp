@@ -53,6 +53,7 @@ private:
     std::uint32_t repairs = 0;
     // The attempt that is in flight.
     bool in_flight = false;
+    breaker_permit permit{};
     model_request_id at_backend = 0;
     steady_time sent{};
     result<model_answer> answer;
@@ -78,6 +79,7 @@ private:
 
   // -- attempts --
   void start_attempt(call& c);
+  void refuse_queue();
   void end_attempt(call& c);
   error overload() const;
   error interrupted(const call& c, wake why) const;
@@ -89,6 +91,9 @@ private:
   const endpoint_options options_;
   const std::string service_;
   std::shared_ptr<model_backend> backend_;
+  std::shared_ptr<breaker> gate_;
+  caf::actor supervisor_;
+  std::string child_id_;
   retry_budget budget_;
   std::map<std::string, schema_validator, std::less<>> schemas_;
   std::map<std::uint64_t, std::unique_ptr<call>> calls_; ///< by number, the oldest first

@@ -33,6 +33,8 @@ std::string default_base_url(endpoint_kind kind) {
 
 option_problems endpoint_options::validate() const {
   auto found = retry.validate();
+  for (auto& p : breaker.validate())
+    found.push_back(std::move(p));
   bool answers_from_file = kind == endpoint_kind::scripted || kind == endpoint_kind::automatic;
   if (!record.empty() && !replay.empty())
     found.push_back({"replay", "excludes record: an endpoint asks its model, or answers from a file",

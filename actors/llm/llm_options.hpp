@@ -1,6 +1,7 @@
 #pragma once
 // An LLM endpoint's options: `[models.*]` in a topology.
 
+#include "actors/guard/breaker_options.hpp"
 #include "actors/guard/retry_options.hpp"
 #include "runtime/core/options.hpp"
 #include "runtime/core/secret.hpp"
@@ -51,6 +52,7 @@ struct endpoint_options {
   /// Models think: 60 s an attempt. The total leaves room for three and their waits.
   retry_options retry{.timeout = std::chrono::seconds{60},
                       .total_timeout = std::chrono::seconds{200}};
+  breaker_options breaker;
   bool tls_verify = true;
   std::string proxy; ///< URL; empty: none
 

@@ -49,9 +49,9 @@ make_fallback(const std::string& name) {
   auto function = find_function(name);
   if (!function)
     return error{errc::not_found, fmt::format("fallback: no function '{}' is registered", name)};
-  if (function->blocking)
+  if (function->blocking || function->start)
     return error{errc::invalid_input,
-                 fmt::format("fallback: '{}' blocks its thread; name it as a tool, and that tool "
+                 fmt::format("fallback: '{}' takes its time; name it as a tool, and that tool "
                              "as fallback.tool", name)};
   return std::function<result<std::string>(const attempt_request&)>{
     [f = std::move(*function)](const attempt_request& r) { return call_function(f, r, {}); }};

@@ -22,7 +22,7 @@ tool_actor::fallback_function(const fallback_options& f) const {
   if (&f == &options_.fallback)
     return parts_.fallback;
   auto function = f.function.empty() ? std::nullopt : find_function(f.function);
-  if (!function || function->blocking)
+  if (!function || function->blocking || function->start)
     return nullptr;
   return [function = std::move(*function)](const attempt_request& r) {
     return call_function(function, r, {});

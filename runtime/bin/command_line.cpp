@@ -168,6 +168,16 @@ void add_controls(CLI::App& app, action& chosen) {
   add_id(retry_sub, r->id);
   add_client(retry_sub, r->client);
 
+  auto [breaker_sub, b] = add<breaker_options>(
+    app, chosen, "breaker", "List the circuit breakers, or force one", breaker);
+  auto* name = breaker_sub->add_option("NAME", b->name, "a tool or model; tool:x where both are x");
+  breaker_sub
+    ->add_option("ORDER", b->order,
+                 "open: refuse all calls, close: let all through, auto: decide for itself again")
+    ->check(CLI::IsMember({"open", "close", "auto"}))
+    ->needs(name);
+  add_client(breaker_sub, b->client);
+
   auto [resolve_sub, d] = add<resolve_options>(
     app, chosen, "resolve", "Say what became of an effect whose outcome is unknown", resolve);
   add_id(resolve_sub, d->id);

@@ -95,6 +95,12 @@ struct resolve_options {
   std::string at; ///< the address of the effect that is meant; empty: whichever is next
 };
 
+struct breaker_options {
+  client_options client;
+  std::string name;  ///< of a tool or model; empty: lists all
+  std::string order; ///< open, close, auto
+};
+
 struct backup_options {
   std::string file;
   std::string store = "troupe.db";
@@ -114,6 +120,7 @@ int cancel(const subject_options& o);
 int retry(const subject_options& o);
 int resolve(const resolve_options& o);
 int agents(const client_options& o);
+int breaker(const breaker_options& o);
 int backup(const backup_options& o);
 int version();
 

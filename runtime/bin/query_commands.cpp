@@ -26,13 +26,6 @@ std::string list_path(const list_options& o, std::uint32_t limit, const std::str
   return path;
 }
 
-const boost::json::array& array_of(const boost::json::value& v, std::string_view name) {
-  static const boost::json::array none;
-  const auto* o = v.if_object();
-  const auto* a = o == nullptr ? nullptr : o->if_contains({name.data(), name.size()});
-  return a != nullptr && a->is_array() ? a->get_array() : none;
-}
-
 void show_problem(const boost::json::value& e, const char* title) {
   if (e.is_object())
     say(fmt::format("{:<12}{}: {}", title, text_of(e, "code"), printable(text_of(e, "message"))));

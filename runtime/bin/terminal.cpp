@@ -109,6 +109,13 @@ std::string pretty(const boost::json::value& v, int indent) {
   return boost::json::serialize(v);
 }
 
+const boost::json::array& array_of(const boost::json::value& v, std::string_view name) {
+  static const boost::json::array none;
+  const auto* o = v.if_object();
+  const auto* a = o == nullptr ? nullptr : o->if_contains({name.data(), name.size()});
+  return a != nullptr && a->is_array() ? a->get_array() : none;
+}
+
 std::string text_of(const boost::json::value& v, std::string_view name) {
   const auto* o = v.if_object();
   const auto* member

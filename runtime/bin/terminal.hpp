@@ -44,7 +44,10 @@ private:
 /// JSON over several lines, indented by two.
 std::string pretty(const boost::json::value& v, int indent = 0);
 
-/// A text member of an object; empty where it is missing.
+/// A list in an object; empty where it is missing.
+const boost::json::array& array_of(const boost::json::value& v, std::string_view name);
+
+/// A member of an object, as text; empty where it is missing.
 std::string text_of(const boost::json::value& v, std::string_view name);
 
 /// `2026-11-20T22:34:24.000000Z` as `2026-11-20 22:34:24`; other texts as they are.

@@ -32,6 +32,17 @@ void metrics_sink::write(const event& e) {
     auto endpoint = name_of(e.service);
     numbers_.llm_requests.with({endpoint, e.result}).add();
     tokens(e, endpoint);
+  } else if (e.name == "tool.fallback") {
+    for (const auto& [name, json] : e.fields)
+      if (name == "from" && json.size() > 2) // a JSON text without escapes
+        numbers_.tool_fallbacks
+          .with({name_of(e.service), std::string_view{json}.substr(1, json.size() - 2)})
+          .add();
+  } else if (e.name == "breaker.changed" || e.name == "breaker.started") {
+    numbers_.breaker_state.with({e.service}).set(breaker_number(e.result));
+  } else if (e.name == "journal.commit_failed" || e.name == "journal.recovered") {
+    auto failed = e.name == "journal.commit_failed";
+    numbers_.breaker_state.with({"store"}).set(breaker_number(failed ? "open" : "closed"));
   } else if (e.name == "supervisor.restart") {
     numbers_.restarts.with({name_of(e.service)}).add();
   }

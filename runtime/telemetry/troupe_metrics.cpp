@@ -40,6 +40,10 @@ troupe_metrics::troupe_metrics(metrics& registry)
     tool_latency(registry.histograms("troupe_tool_call_seconds",
                                      "Duration of a tool call, over all its attempts.", {"tool"},
                                      latency_bounds())),
+    tool_fallbacks(registry.counters("troupe_tool_fallbacks_total",
+                                     "Tool calls that a fallback has answered.", {"tool", "from"})),
+    breaker_state(registry.gauges("troupe_breaker_state",
+                                  "0: lets calls through, 1: probes, 2: refuses.", {"breaker"})),
     llm_requests(registry.counters("troupe_llm_requests_total", "Requests to model endpoints.",
                                    {"endpoint", "result"})),
     llm_tokens(registry.counters("troupe_llm_tokens_total",
@@ -51,5 +55,9 @@ troupe_metrics::troupe_metrics(metrics& registry)
     http_latency(registry.histograms("troupe_http_request_seconds",
                                      "Time from a request's last byte to its answer.", {"route"},
                                      latency_bounds())) {}
+
+double breaker_number(std::string_view state) noexcept {
+  return state == "half_open" ? 1 : state == "open" || state == "forced_open" ? 2 : 0;
+}
 
 } // namespace troupe

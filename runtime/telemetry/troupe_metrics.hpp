@@ -3,6 +3,8 @@
 
 #include "runtime/telemetry/metrics.hpp"
 
+#include <string_view>
+
 namespace troupe {
 
 /// Registers itself in a `metrics` that outlives it. Copyable; all copies are the same series.
@@ -19,11 +21,16 @@ struct troupe_metrics {
   counter journal_syncs;         ///< `troupe_journal_syncs_total`
   counter_family tool_calls;     ///< `troupe_tool_calls_total{tool,result}`
   histogram_family tool_latency; ///< `troupe_tool_call_seconds{tool}`
+  counter_family tool_fallbacks; ///< `troupe_tool_fallbacks_total{tool,from}`
+  gauge_family breaker_state;    ///< `troupe_breaker_state{breaker}`: see breaker_number
   counter_family llm_requests;   ///< `troupe_llm_requests_total{endpoint,result}`
   counter_family llm_tokens;     ///< `troupe_llm_tokens_total{endpoint,direction}`
   counter_family restarts;       ///< `troupe_restarts_total{actor}`: a class, never an id
   counter_family http_requests;  ///< `troupe_http_requests_total{route,status}`
   histogram_family http_latency; ///< `troupe_http_request_seconds{route}`
 };
+
+/// What `troupe_breaker_state` shows: 0 closed or disabled, 1 half_open, 2 open or forced_open.
+double breaker_number(std::string_view state) noexcept;
 
 } // namespace troupe

@@ -1,0 +1,65 @@
+#pragma once
+// The keys of the guards, which tools and models share. Private to this room.
+
+#include "config/fields.hpp"
+
+namespace troupe::config {
+
+/// The keys of `retry_options`, which stand flat in the table of their owner.
+template <auto Retry>
+void add_retry(fields<decltype(owner_of(Retry))>& to) {
+  using retry = retry_options;
+  auto more = {
+    entry<duration_codec, Retry, &retry::timeout>("timeout", "longest time of one attempt"),
+    entry<duration_codec, Retry, &retry::total_timeout>(
+      "total_timeout", "longest time over all attempts and the waits between them"),
+    entry<count_codec, Retry, &retry::attempts_max>("attempts_max",
+                                                    "attempts in all; 1 never retries"),
+    entry<duration_codec, Retry, &retry::retry_after_max>(
+      "retry_after_max", "a longer `Retry-After` fails the call instead of being waited for"),
+    entry<duration_codec, Retry, &retry::backoff_base>(
+      "backoff_base", "delay before retry i is random up to base * 2^i"),
+    entry<duration_codec, Retry, &retry::backoff_max>("backoff_max", "longest such delay"),
+    entry<duration_codec, Retry, &retry::backoff_throttled>("backoff_throttled",
+                                                            "the base after 429"),
+    entry<count_codec, Retry, &retry::budget>(
+      "retry_budget", "tokens for retries that all calls share; at zero nothing is retried"),
+    entry<count_codec, Retry, &retry::budget_cost>("retry_cost",
+                                                   "tokens of a retry after a transient failure"),
+    entry<count_codec, Retry, &retry::budget_cost_throttled>("retry_cost_throttled",
+                                                             "tokens of a retry after 429"),
+  };
+  to.insert(to.end(), more.begin(), more.end());
+}
+
+/// The table `breaker`.
+template <auto Breaker>
+void add_breaker(fields<decltype(owner_of(Breaker))>& to) {
+  using b = breaker_options;
+  auto more = {
+    entry<flag_codec, Breaker, &b::enabled>("breaker.enabled",
+                                            "false: lets everything through"),
+    entry<count_codec, Breaker, &b::window>("breaker.window", "calls that are looked at: the last"),
+    entry<duration_codec, Breaker, &b::window_time>(
+      "breaker.window_time", "instead: those of this time; `\"0\"`: by count"),
+    entry<count_codec, Breaker, &b::calls_min>("breaker.calls_min",
+                                               "fewer calls than this say nothing"),
+    entry<number_codec, Breaker, &b::failure_rate>(
+      "breaker.failure_rate", "opens at this part of failures; above 1: never"),
+    entry<duration_codec, Breaker, &b::slow_call>(
+      "breaker.slow_call", "a call that takes this long is slow; `\"0\"`: 0.8 of `timeout`"),
+    entry<number_codec, Breaker, &b::slow_rate>("breaker.slow_rate",
+                                                "opens at this part of slow calls; above 1: never"),
+    entry<duration_codec, Breaker, &b::open_for>("breaker.open_for",
+                                                 "then it lets probes through"),
+    entry<duration_codec, Breaker, &b::open_for_max>(
+      "breaker.open_for_max", "`open_for` doubles with each failed round of probes, up to this"),
+    entry<count_codec, Breaker, &b::half_open_calls>("breaker.half_open_calls",
+                                                     "probes that decide"),
+    entry<number_codec, Breaker, &b::jitter>("breaker.jitter",
+                                             "`open_for` is longer by up to this part, at random"),
+  };
+  to.insert(to.end(), more.begin(), more.end());
+}
+
+} // namespace troupe::config
