@@ -1,14 +1,12 @@
 #include "config/cast.hpp"
 
-#include "actors/flow/dispatcher.hpp"
-#include "actors/guard/breaker_actor.hpp"
+#include "actors/flow/dispatcher_messages.hpp"
 #include "actors/gateway/rest.hpp"
-#include "config/cast_services.hpp"
+#include "config/assembly.hpp"
 #include "config/plugins.hpp"
 #include "config/units.hpp"
 #include "runtime/core/json.hpp"
 #include "runtime/core/system_config.hpp"
-#include "runtime/core/timer.hpp"
 #include "runtime/net/http_client.hpp"
 #include "runtime/store/memory_store.hpp"
 #include "runtime/store/sqlite_store.hpp"
@@ -38,25 +36,6 @@ struct configured : caf::actor_system_config {
   explicit configured(const runtime_options& o) { configure(*this, {.threads = o.threads}); }
 };
 
-invocation_options invocation_options_of(const topology& what) {
-  invocation_options o;
-  o.inline_max = what.store.inline_max;
-  o.entries_warn = what.store.entries_warn;
-  o.entries_max = what.store.entries_max;
-  o.generations_kept = what.store.generations;
-  o.deaths_max = what.dispatcher.deaths_max;
-  return o;
-}
-
-std::vector<agent_options> agents_of(const topology& what) {
-  std::vector<agent_options> all;
-  for (const auto& [name, a] : what.agents) {
-    all.push_back(a);
-    all.back().name = name;
-  }
-  return all;
-}
-
 result<std::unique_ptr<store::durable_store>>
 open_store(const store_options& o, random_source& chance, const time_source& clock) {
   if (o.kind == store_kind::memory)
@@ -85,11 +64,10 @@ struct cast::parts {
   environment env;
   std::function<void(const error&)> on_fatal;
   std::unique_ptr<store::durable_store> store;
-  std::unique_ptr<journal::commit_log> log;
   std::shared_ptr<net::http_client> client;
   configured config;
   std::unique_ptr<caf::actor_system> system;
-  caf::actor journal, timer, reader, dispatcher, root, store_breaker;
+  std::unique_ptr<assembly> troupe;
   std::unique_ptr<rest_gateway> gateway;
   std::unique_ptr<net::http_server> server;
 
@@ -103,8 +81,6 @@ struct cast::parts {
       config(what.runtime) {}
 
   result<void> open();
-  void start_log();
-  void watch(std::vector<caf::actor> all);
   result<void> start_actors();
   result<void> open_doors();
 };
@@ -119,65 +95,26 @@ result<void> cast::parts::open() {
   return {};
 }
 
-void cast::parts::start_log() {
-  log = std::make_unique<journal::commit_log>(*store, env);
-  log->on_commit = [this](const journal::commit_report& c) {
+result<void> cast::parts::start_actors() {
+  system = std::make_unique<caf::actor_system>(config);
+  client = std::make_shared<net::http_client>();
+  assembly_setup setup{*system, env, what, *store, client};
+  setup.on_fatal = on_fatal;
+  setup.on_commit = [this](const journal::commit_report& c) {
     if (!c.ok)
       return;
     numbers.journal_commit.observe(c.took);
     numbers.journal_batch_rows.observe(static_cast<double>(c.units));
     numbers.journal_syncs.add();
   };
-  journal = log->start(*system);
-}
-
-// Without one of these nothing works any more, and none can be restarted alone: the process ends
-// with an error, and the next one goes on from the store.
-void cast::parts::watch(std::vector<caf::actor> all) {
-  system->spawn([all = std::move(all), fatal = on_fatal](caf::event_based_actor* self) {
-    for (const auto& a : all)
-      self->monitor(a);
-    auto left = all.size();
-    self->set_down_handler([fatal, left](caf::scheduled_actor* me, caf::down_msg& down) mutable {
-      if (down.reason != caf::exit_reason::user_shutdown && down.reason)
-        fatal(error{errc::internal, "a core actor has died: " + caf::to_string(down.reason)});
-      if (--left == 0)
-        me->quit();
-    });
-    return caf::behavior{[](caf::unit_t) {}};
-  });
-}
-
-result<void> cast::parts::start_actors() {
-  system = std::make_unique<caf::actor_system>(config);
-  client = std::make_shared<net::http_client>();
-  start_log();
-  timer = spawn_timer(*system, clock, sinks);
-  reader = spawn_reader(*system, *log);
-  store_breaker = spawn_store_breaker(*system, *log);
-  services.put(breaker_service_name("store"), store_breaker, {});
-  auto started = start_services({*system, env, what, timer, client, on_fatal});
-  if (!started)
-    return std::move(started).error();
-  root = std::move(*started);
-  dispatcher_setup setup{env,
-                         *log,
-                         reader,
-                         timer,
-                         what.dispatcher,
-                         agents_of(what),
-                         invocation_options_of(what),
-                         what.store.retention,
-                         on_fatal};
-  dispatcher = system->spawn<troupe::dispatcher>(std::move(setup));
-  watch({journal, timer, reader, dispatcher});
-  return {};
+  troupe = std::make_unique<assembly>(std::move(setup));
+  return troupe->start();
 }
 
 result<void> cast::parts::open_doors() {
   gateway = std::make_unique<rest_gateway>(
-    *system, rest_setup{env, registry, std::string{store->tag()}, dispatcher, reader, timer,
-                        what.gateway, agents_of(what)});
+    *system, rest_setup{env, registry, std::string{store->tag()}, troupe->dispatcher(),
+                        troupe->reader(), troupe->timer(), what.gateway, agents_of(what)});
   auto serving
     = net::http_server::start(server_options(what.gateway),
                               [g = gateway.get()](net::http_server_request in, net::responder out) {
@@ -223,12 +160,12 @@ result<std::unique_ptr<cast>> cast::start(topology what, cast_options options) {
 
 std::uint64_t cast::drain(std::chrono::milliseconds within) {
   auto& p = *parts_;
-  if (!p.dispatcher)
+  if (!p.troupe)
     return 0;
   std::uint64_t left = 0;
   {
     caf::scoped_actor self{*p.system};
-    self->request(p.dispatcher, within + answer_margin, drain_request{within})
+    self->request(p.troupe->dispatcher(), within + answer_margin, drain_request{within})
       .receive([&](const drained& d) { left = d.left; }, [](const caf::error&) {});
   }
   if (p.gateway)
@@ -247,36 +184,29 @@ void cast::stop() {
   // The doors, then who takes work, then who does it, then who serves them.
   p.server.reset();
   p.gateway.reset();
-  for (auto* who : {&p.dispatcher, &p.root, &p.store_breaker, &p.reader, &p.timer}) {
-    if (*who)
-      caf::anon_send_exit(*who, caf::exit_reason::user_shutdown);
-    *who = nullptr;
-  }
-  p.services.clear();
-  p.journal = nullptr;
-  if (p.log)
-    p.log->stop();
+  if (p.troupe)
+    p.troupe->stop();
   p.system->await_all_actors_done();
   // Callbacks of requests in flight find dead actors, in a system that still stands.
   p.client.reset();
-  p.log.reset();
+  p.troupe.reset();
   p.system.reset();
   p.store.reset();
 }
 
 void cast::when_idle(std::function<void(std::uint64_t)> done) {
   parts_->system->spawn(
-    [to = parts_->dispatcher, done = std::move(done)](caf::event_based_actor* self) {
+    [to = dispatcher(), done = std::move(done)](caf::event_based_actor* self) {
       self->request(to, forever, idle_request{})
         .then([done](const idle& i) { done(i.stuck); }, [](const caf::error&) {});
     });
 }
 
 const caf::actor& cast::dispatcher() const noexcept {
-  return parts_->dispatcher;
+  return parts_->troupe->dispatcher();
 }
 const caf::actor& cast::reader() const noexcept {
-  return parts_->reader;
+  return parts_->troupe->reader();
 }
 caf::actor_system& cast::system() noexcept {
   return *parts_->system;

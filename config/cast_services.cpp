@@ -74,7 +74,7 @@ private:
     auto options = setup_.what.tools.at(name);
     options.name = name;
     // The backend is kept over restarts: what is in flight there has not died.
-    auto parts = make_tool_parts(options, setup_.env, *setup_.transport);
+    auto parts = setup_.backends.tool(options, outside());
     if (!parts)
       return std::move(parts).error();
     auto guards = make_tool_guards(options, setup_.env);
@@ -93,8 +93,7 @@ private:
   result<child_spec> model(const std::string& name, std::shared_ptr<breaker>& gate) const {
     auto options = setup_.what.models.at(name);
     options.name = name;
-    auto backend
-      = make_model_backend(setup_.system, setup_.env, setup_.timer, options, setup_.transport);
+    auto backend = setup_.backends.model(options, outside());
     if (!backend)
       return std::move(backend).error();
     gate = make_llm_breaker(options, setup_.env);
@@ -119,6 +118,10 @@ private:
       = [&system = setup_.system, setup = std::make_shared<supervisor_setup>(std::move(*made))](
           const child_start&) { return spawn_supervisor(system, *setup); };
     return spec;
+  }
+
+  backend_setup outside() const {
+    return {setup_.system, setup_.env, setup_.what, setup_.timer, setup_.transport};
   }
 
   const services_setup& setup_;

@@ -1,17 +1,12 @@
 #pragma once
 // Tools, models and their supervisors. Private to this room.
 
-#include "config/topology.hpp"
-#include "runtime/core/env.hpp"
+#include "config/assembly.hpp"
 #include "runtime/core/result.hpp"
-#include "runtime/net/http_transport.hpp"
 
 #include <caf/actor.hpp>
-#include <caf/fwd.hpp>
 
 #include <functional>
-#include <memory>
-#include <vector>
 
 namespace troupe::config {
 
@@ -21,6 +16,7 @@ struct services_setup {
   const topology& what;
   caf::actor timer;
   std::shared_ptr<net::http_transport> transport;
+  const backend_factories& backends;
   std::function<void(const error&)> on_fatal;
 };
 

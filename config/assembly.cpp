@@ -1,0 +1,118 @@
+#include "config/assembly.hpp"
+
+#include "actors/flow/dispatcher.hpp"
+#include "actors/guard/breaker_actor.hpp"
+#include "actors/llm/llm_endpoint.hpp"
+#include "actors/tool/tool.hpp"
+#include "config/cast_services.hpp"
+#include "runtime/core/timer.hpp"
+
+#include <caf/actor_system.hpp>
+#include <caf/event_based_actor.hpp>
+#include <caf/send.hpp>
+
+namespace troupe::config {
+namespace {
+
+invocation_options invocation_options_of(const topology& what) {
+  invocation_options o;
+  o.inline_max = what.store.inline_max;
+  o.entries_warn = what.store.entries_warn;
+  o.entries_max = what.store.entries_max;
+  o.generations_kept = what.store.generations;
+  o.deaths_max = what.dispatcher.deaths_max;
+  return o;
+}
+
+} // namespace
+
+std::vector<agent_options> agents_of(const topology& what) {
+  std::vector<agent_options> all;
+  for (const auto& [name, a] : what.agents) {
+    all.push_back(a);
+    all.back().name = name;
+  }
+  return all;
+}
+
+backend_factories real_backends() {
+  backend_factories out;
+  out.tool = [](const tool_options& o, const backend_setup& with) {
+    return make_tool_parts(o, with.env, *with.transport);
+  };
+  out.model = [](const endpoint_options& o, const backend_setup& with) {
+    return make_model_backend(with.system, with.env, with.timer, o, with.transport);
+  };
+  return out;
+}
+
+assembly::assembly(assembly_setup setup)
+  : setup_(std::move(setup)), log_(setup_.store, setup_.env) {
+  if (!setup_.on_fatal)
+    setup_.on_fatal = [](const error&) {};
+}
+
+assembly::~assembly() {
+  stop();
+}
+
+result<void> assembly::start() {
+  auto& s = setup_;
+  log_.on_commit = s.on_commit;
+  journal_ = log_.start(s.system);
+  timer_ = spawn_timer(s.system, s.env.clock, s.env.events);
+  reader_ = spawn_reader(s.system, log_);
+  store_breaker_ = spawn_store_breaker(s.system, log_);
+  s.env.services.put(breaker_service_name("store"), store_breaker_, {});
+  auto root = start_services(
+    {s.system, s.env, s.what, timer_, s.transport, s.backends, s.on_fatal});
+  if (!root)
+    return std::move(root).error();
+  root_ = std::move(*root);
+  dispatcher_setup d{s.env,
+                     log_,
+                     reader_,
+                     timer_,
+                     s.what.dispatcher,
+                     agents_of(s.what),
+                     s.invocations ? *s.invocations : invocation_options_of(s.what),
+                     s.what.store.retention,
+                     s.on_fatal};
+  dispatcher_ = s.system.spawn<troupe::dispatcher>(std::move(d));
+  watch();
+  return {};
+}
+
+// Without one of these nothing works any more, and none can be restarted alone: the process ends
+// with an error, and the next one goes on from the store.
+void assembly::watch() {
+  auto all = std::vector<caf::actor>{journal_, timer_, reader_, dispatcher_};
+  setup_.system.spawn([all = std::move(all),
+                       fatal = setup_.on_fatal](caf::event_based_actor* self) {
+    for (const auto& a : all)
+      self->monitor(a);
+    auto left = all.size();
+    self->set_down_handler([fatal, left](caf::scheduled_actor* me, caf::down_msg& down) mutable {
+      if (down.reason != caf::exit_reason::user_shutdown && down.reason)
+        fatal(error{errc::internal, "a core actor has died: " + caf::to_string(down.reason)});
+      if (--left == 0)
+        me->quit();
+    });
+    return caf::behavior{[](caf::unit_t) {}};
+  });
+}
+
+void assembly::stop(caf::exit_reason how) {
+  for (auto* who : {&dispatcher_, &root_, &store_breaker_, &reader_, &timer_}) {
+    if (*who)
+      caf::anon_send_exit(*who, how);
+    *who = nullptr;
+  }
+  if (journal_ && how == caf::exit_reason::kill)
+    caf::anon_send_exit(journal_, how);
+  journal_ = nullptr;
+  setup_.env.services.clear();
+  log_.stop();
+}
+
+} // namespace troupe::config
