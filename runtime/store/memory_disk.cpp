@@ -90,6 +90,8 @@ void memory_disk::image::release(const digest& hash) {
 }
 
 void memory_disk::image::change_record(record& r, const change& c) {
+  if (c.run == journal::outside && !is_open(r.state))
+    return;
   r.state = c.state;
   r.wake_at = c.wake_at;
   r.updated = c.updated;

@@ -25,11 +25,13 @@ writer::writer(database db, const ownership& found)
                         " wake_at, created, updated, deadline, parent, parent_effect, run,"
                         " generation) VALUES(?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12,"
                         " ?13, ?14)")),
-    // 4294967295 is `journal::outside`: whoever makes the change does not know it.
+    // 4294967295 is `journal::outside`: whoever makes the change does not know the run, and whether
+    // it has ended (10: `status::completed`, the first that is not open).
     change_(db_.prepare("UPDATE invocation SET state = ?1, wake_at = ?2, updated = ?3,"
                         " run = iif(?4 = 4294967295, run, ?4),"
                         " generation = iif(?5 = 4294967295, generation, ?5),"
-                        " deadline = iif(?7, ?8, deadline) WHERE no = ?6")),
+                        " deadline = iif(?7, ?8, deadline)"
+                        " WHERE no = ?6 AND (?4 <> 4294967295 OR state < 10)")),
     state_(db_.prepare("INSERT INTO agent_state(agent, key, body) VALUES(?1, ?2, ?3)"
                        " ON CONFLICT(agent, key) DO UPDATE SET body = excluded.body")),
     old_rows_(db_.prepare("SELECT lsn, body FROM journal WHERE inv = ?1 AND lsn < ?2 AND lsn >"

@@ -61,7 +61,8 @@ struct record {
 };
 
 /// Changes of a record. A run or a generation that is `journal::outside` stays as it is: whoever
-/// makes the change does not know it.
+/// makes the change does not know it. Without a run a record that has ended is not changed at all:
+/// the invocation's own last word may have come first.
 struct change {
   status state = status::running;
   utc_time wake_at = never;

@@ -4,6 +4,7 @@
 
 #include "runtime/core/call.hpp"
 #include "runtime/store/memory_store.hpp"
+#include "tests/kit/answers.hpp"
 #include "tests/kit/schedule.hpp"
 #include "tests/kit/trace.hpp"
 
@@ -22,14 +23,6 @@
 
 namespace troupe::kit {
 
-/// What a scripted service does with one call.
-struct scripted_answer {
-  std::chrono::milliseconds latency{1};
-  bool effect = true;                              ///< counts as done to the world
-  bool silent = false;                             ///< never answers (the reply is lost)
-  result<std::string> value = std::string{"null"}; ///< what it answers
-};
-
 /// One scripted service: what it answers, and how it answers a reconcile.
 struct scripted_service {
   std::string name;   ///< `tool:ticketing`
@@ -37,6 +30,14 @@ struct scripted_service {
   std::function<scripted_answer(const call_request&, std::uint32_t nth)> answer;
   /// Empty: looks the key up among the effects done, and answers as the call did.
   std::function<reconcile_reply(const reconcile_request&)> reconcile;
+};
+
+/// Where a machine can die. The first three are the store's.
+enum class crash_kind : std::uint8_t {
+  before_write, ///< nothing was written
+  before_sync,  ///< all was written, nothing is durable
+  before_ack,   ///< all is durable, and nobody knows yet
+  after_effect, ///< a service has done it, and no record of that exists
 };
 
 /// Where a stage's store stands: opened in each life of the process. See faulty_disk.hpp.
@@ -66,11 +67,9 @@ public:
   }
 
   /// Called at each durable boundary and after each effect; the machine dies at number `crash_at`.
-  store::fault at_boundary(store::boundary) {
-    if (crash_at.contains(boundaries++)) {
-      crashed = true;
+  store::fault at_boundary(store::boundary b) {
+    if (passes(static_cast<crash_kind>(b)))
       return store::fault::crash;
-    }
     return fail_commits ? store::fault::fail : store::fault::none;
   }
 
@@ -80,12 +79,17 @@ public:
               const result<std::string>& value = std::string{"null"}) {
     if (crashed)
       return;
+    auto& known = bodies[service];
+    if (auto first = known.find(key); first != known.end() && first->second != body)
+      rewritten[service].insert(key);
     ++effects[service][key];
-    bodies[service][key] = body;
+    known[key] = body;
     answers[service][key] = value.value_or("null");
-    if (crash_at.contains(boundaries++))
-      crashed = true;
+    passes(crash_kind::after_effect);
   }
+
+  /// Something that nobody planned has happened: the stage throws it out of `run` as a `failure`.
+  void problem(std::string what) { problems.push_back(std::move(what)); }
 
   /// Effects of one service with one key, and over all keys.
   std::uint32_t count(const std::string& service, const std::string& key) {
@@ -115,7 +119,18 @@ public:
   std::map<std::string, std::map<std::string, std::string>> answers;
   std::map<std::string, std::vector<std::string>> calls;     ///< service -> keys, in order
   std::map<std::string, std::vector<std::string>> cancelled; ///< service -> keys of stopped calls
+  std::map<std::string, std::set<std::string>> rewritten;    ///< keys that came with another body
+  std::map<std::string, effect_class> classes;               ///< as options or topology say
+  std::map<std::string, std::uint32_t> asked;                ///< calls of a double
+  std::map<std::string, std::uint32_t> sequence_used;        ///< of a double's sequence
+  std::map<std::string, std::uint32_t> reconciled;           ///< questions about lost outcomes
+  std::vector<std::string> problems;                         ///< what nobody planned
   std::set<std::uint64_t> crash_at;
+  std::vector<crash_kind> passed; ///< what each boundary was
+  std::uint64_t lives = 0;        ///< of the process
+  /// In the second life the machine dies after so many turns of actors: in the middle of recovery,
+  /// where nothing is written. 0: it does not.
+  std::uint64_t crash_in_recovery = 0;
   std::uint64_t boundaries = 0;
   bool fail_commits = false;
   bool crashed = false;
@@ -127,6 +142,15 @@ public:
   /// decides by the seed in its options.
   std::shared_ptr<schedule> order;
   trace_log trace; ///< what happened, over all lives
+
+private:
+  bool passes(crash_kind k) {
+    passed.push_back(k);
+    if (!crash_at.contains(boundaries++))
+      return false;
+    crashed = true;
+    return true;
+  }
 };
 
 } // namespace troupe::kit

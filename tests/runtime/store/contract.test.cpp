@@ -124,6 +124,27 @@ TEMPLATE_TEST_CASE("an idempotency key belongs to its agent, and none never coll
   CHECK_FALSE(s->find("triage", "").value());
 }
 
+TEMPLATE_TEST_CASE("a record that has ended is not opened again by who does not know its run",
+                   "[store]", memory_ground, sqlite_ground) {
+  TestType ground;
+  auto s = ground.open();
+  REQUIRE(commit(*s, created_unit(1, a_record(1))));
+  auto to = [](lsn at, status state, std::uint32_t run) {
+    store::unit u;
+    u.at = at;
+    u.invocation = 1;
+    u.changed = change{state, never, at_second(300), run, run};
+    return u;
+  };
+  REQUIRE(commit(*s, to(2, status::cancelled, 0)));
+
+  REQUIRE(commit(*s, to(3, status::running, journal::outside)));
+  CHECK(s->find(1).value()->state == status::cancelled);
+
+  REQUIRE(commit(*s, to(4, status::running, 1)));
+  CHECK(s->find(1).value()->state == status::running);
+}
+
 TEMPLATE_TEST_CASE("a change shows in lists, in the open ones and in the finished ones", "[store]",
                    memory_ground, sqlite_ground) {
   TestType ground;
