@@ -177,20 +177,21 @@ config::backend_factories stage::parts::doubles() {
 
 result<tool_parts> stage::parts::make_tool(const tool_options& o,
                                            const config::backend_setup& with) {
-  auto reconciles = !o.reconcile.url.empty() || !o.reconcile.argv.empty();
+  const auto& r = o.reconcile;
   if (const auto* plan = find_double(options.tools, o.name))
-    return make_tool_double(*plan, tool_service_name(o.name), reconciles, outside_view);
-  if (o.kind == tool_kind::http && o.reconcile.argv.empty())
+    return make_tool_double(*plan, tool_service_name(o.name), !r.url.empty() || !r.argv.empty(),
+                            outside_view);
+  if (o.kind == tool_kind::command || !r.argv.empty())
+    return error{errc::invalid_input, "a stage has no processes: give it a kit::scripted_tool"};
+  auto function = o.kind != tool_kind::function
+                    ? std::nullopt
+                    : find_function(o.function.class_name.empty() ? o.name : o.function.class_name);
+  if (!function || function->start)
     return make_tool_parts(o, with.env, *with.transport);
-  auto function
-    = o.kind == tool_kind::function && !reconciles
-        ? find_function(o.function.class_name.empty() ? o.name : o.function.class_name)
-        : std::nullopt;
-  if (!function)
-    return error{errc::invalid_input,
-                 "a stage has no processes and sockets: give it a kit::scripted_tool"};
   tool_parts parts; // inline, for a stage has one thread
   parts.backend = make_function_backend(std::move(*function), 0);
+  if (!r.url.empty())
+    parts.reconciler = make_http_reconciler(r, o.http, *with.transport, with.env.clock);
   return parts;
 }
 

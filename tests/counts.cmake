@@ -1,0 +1,32 @@
+# Sums up what tests have counted (tests/kit/counts.hpp); ctest runs it at its end.
+#
+#   cmake -D file=FILE -P counts.cmake
+#
+# A line of the file is: what, number, out of (0: nothing), test; tabs between them.
+if(NOT EXISTS "${file}")
+  return()
+endif()
+file(STRINGS "${file}" lines ENCODING UTF-8)
+set(names "")
+foreach(line IN LISTS lines)
+  string(REPLACE "\t" ";" parts "${line}")
+  list(GET parts 0 what)
+  list(GET parts 1 n)
+  list(GET parts 2 of)
+  string(MAKE_C_IDENTIFIER "${what}" id)
+  list(APPEND names "${what}")
+  math(EXPR sum_${id} "0${sum_${id}} + ${n}")
+  math(EXPR of_${id} "0${of_${id}} + ${of}")
+  math(EXPR tests_${id} "0${tests_${id}} + 1")
+endforeach()
+list(REMOVE_DUPLICATES names)
+list(SORT names)
+message("\nCounted by these tests:")
+foreach(what IN LISTS names)
+  string(MAKE_C_IDENTIFIER "${what}" id)
+  set(text "  ${what}: ${sum_${id}}")
+  if(of_${id} GREATER 0)
+    string(APPEND text " of ${of_${id}}")
+  endif()
+  message("${text} (${tests_${id}} times)")
+endforeach()
