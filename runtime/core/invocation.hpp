@@ -183,6 +183,7 @@ private:
   void settle(effect_base& e, std::string_view why);
   void on_reply(std::uint64_t id, call_reply& r);
   void on_reconciled(std::uint64_t id, const reconcile_reply& r);
+  void on_no_answer(std::uint64_t id);
   std::chrono::microseconds time_to_land(const effect_base& e) const;
   void park(effect_base& e, std::string why);
   void apply_resolution(effect_base& e, const journal::resolved& r);

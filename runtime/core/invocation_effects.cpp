@@ -191,9 +191,23 @@ void invocation::settle(effect_base& e, std::string_view why) {
   request(service->handle, service->info.total_timeout + std::chrono::seconds{5},
           question_about(e))
     .then([this, id](const reconcile_reply& reply) { on_reconciled(id, reply); },
-          [this, id](const caf::error&) {
-            on_reconciled(id, {reconcile_state::unknown, "reconcile did not answer"});
-          });
+          [this, id](const caf::error&) { on_no_answer(id); });
+}
+
+// The service's actor has died, with the call or with this question: its supervisor starts another
+// one, which is asked again. Nobody is woken at night for what a second attempt would have told.
+void invocation::on_no_answer(std::uint64_t id) {
+  auto* e = find(id);
+  if (over_ || e == nullptr || e->phase_ != phase::settling)
+    return;
+  if (e->rounds_ >= world_.options.reissues_max) {
+    on_reconciled(id, {reconcile_state::unknown, "reconcile did not answer"});
+    return;
+  }
+  timers_armed_ = true;
+  auto pause = std::chrono::seconds{1U << (2U * e->rounds_++)};
+  send(world_.timer,
+       arm_timer{caf::actor_cast<caf::actor>(this), id, world_.env.clock.now() + pause});
 }
 
 reconcile_request invocation::question_about(const effect_base& e) const {
