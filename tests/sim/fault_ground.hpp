@@ -13,19 +13,31 @@
 
 namespace troupe::sim {
 
+/// How often an errand tries each of its calls, with a pause between.
+inline constexpr int tries = 30;
+inline constexpr std::chrono::milliseconds between_tries{800};
+
 /// Reads, charges (with a key), waits, posts (at most once). What may be repeated it repeats, as a
-/// tool would that has a retry.
+/// tool would that has a retry; a post only where it surely has not happened.
 inline task<receipt> run_errand(order in) {
   receipt out;
   out.id = in.id;
   auto found = co_await tool("look").arg("id", in.id).call<std::string>();
-  for (int n = 0; n < 20 && !found; ++n)
+  for (int n = 1; n < tries && !found; ++n) {
+    (void)co_await sleep(between_tries);
     found = co_await tool("look").arg("id", in.id).call<std::string>();
+  }
   auto paid = co_await tool("charge").arg("id", in.id).key(in.id).call<std::string>();
-  for (int n = 0; n < 20 && !paid; ++n)
+  for (int n = 1; n < tries && !paid; ++n) {
+    (void)co_await sleep(between_tries);
     paid = co_await tool("charge").arg("id", in.id).key(in.id).call<std::string>();
+  }
   auto slept = co_await sleep(std::chrono::milliseconds{700});
   auto posted = co_await tool("post").arg("id", in.id).call<std::string>();
+  for (int n = 1; n < tries && !posted && posted.error().outcome == certainty::definite; ++n) {
+    (void)co_await sleep(between_tries);
+    posted = co_await tool("post").arg("id", in.id).call<std::string>();
+  }
   out.steps = (found ? 1 : 0) + (paid ? 10 : 0) + (slept ? 100 : 0) + (posted ? 1'000 : 0);
   co_return out;
 }
