@@ -1,11 +1,12 @@
 #!/bin/sh
-# sh examples/disasters/run.sh [messages|charges|tickets ..]: three disasters (or those that are
-# named), each met by a plain client and by troupe.
+# sh examples/disasters/run.sh [messages|charges|tickets|cascade ..]: four disasters (or those that
+# are named), each met by a plain client and by troupe.
 #
 # For each story the same jobs go to the same service twice: once by naive_client, once by agents
 # under `troupe run`, which gets every job twice and is killed with SIGKILL on the way. Ends with one
 # table, counted by the service; exit code 0 only where troupe has no duplicate and lost nothing, and
-# the plain client has the duplicates that were to be shown. Takes no input, can be run again, works
+# the plain client has the duplicates that were to be shown. Of the cascade callers are counted: troupe
+# must serve 98.3 % of them, and the plain client must not. Takes no input, can be run again, works
 # offline, ends what it starts.
 #
 #   DISASTERS_PRESET     the CMake preset to build with (release)
@@ -16,7 +17,7 @@ cd "$(dirname "$0")/../.."
 here=$PWD/examples/disasters
 preset=${DISASTERS_PRESET:-release}
 build=${DISASTERS_BUILD_DIR:-$PWD/build/$preset}
-stories=${*:-messages charges tickets}
+stories=${*:-messages charges tickets cascade}
 work=$build/disasters/$(echo "$stories" | tr ' ' '-')
 patience=60 # seconds that any step may take; each takes a tenth of that
 
@@ -50,12 +51,14 @@ wait_for() {
   done
 }
 
-start_service() { # NAME
-  : >"$work/$1.port"
-  "$build/bin/disaster_services" >"$work/$1.port" 2>"$work/$1.log" &
+start_service() { # NAME OPTIONS...
+  port=$work/$1.port log=$work/$1.log
+  shift
+  : >"$port"
+  "$build/bin/disaster_services" "$@" >"$port" 2>"$log" &
   service=$!
-  wait_for "the service starts" grep -q '}' "$work/$1.port"
-  SERVICE_URL=http://127.0.0.1:$(sed -n 's/.*"port":\([0-9]*\).*/\1/p' "$work/$1.port")
+  wait_for "the service starts" grep -q '}' "$port"
+  SERVICE_URL=http://127.0.0.1:$(sed -n 's/.*"port":\([0-9]*\).*/\1/p' "$port")
   export SERVICE_URL
 }
 stop_service() {
@@ -64,10 +67,11 @@ stop_service() {
   service=''
 }
 
+topology=$here/topology.toml
 start_troupe() { # NAME: life by life; the port that it found free first is its port from then on
   life=$((life + 1))
   events=$work/$1-events-$life.jsonl
-  "$build/bin/troupe" run "$here/topology.toml" --listen "$listen" --log-file "$events" \
+  "$build/bin/troupe" run "$topology" --listen "$listen" --log-file "$events" \
     2>>"$work/$1-troupe.log" &
   troupe=$!
   wait_for "troupe starts" troupe_is_ready "$1"
@@ -144,7 +148,7 @@ if [ -z "${DISASTERS_BUILD_DIR:-}" ]; then
   sh tests/packages.sh
   say "build (preset $preset): troupe, the agents, the service, the naive client"
   cmake --preset "$preset" >/dev/null
-  cmake --build "$build" --target troupe disasters disaster_services naive_client
+  cmake --build "$build" --target troupe disasters disaster_services naive_client cascade_client
 fi
 
 # -- the jobs -----------------------------------------------------------------------------------------
@@ -205,13 +209,54 @@ run_tickets() {
   row "ticket cascade" troupe "$pages" $((pages - more)) "for $incidents incidents"
 }
 
+# The cascade: 12,000 callers in 30 s, a sixtieth of the true times: the customers' service hangs for
+# half a second in place of 30 s, each time, for ten seconds in place of ten minutes.
+callers=12000 served=''
+crowd() { # CLIENT OPTIONS...
+  client=$1
+  shift
+  "$build/bin/cascade_client" --base "$SERVICE_URL" --jobs "$callers" "$@" \
+    >"$work/cascade-$client.json" || fail "the callers ended badly"
+  said() { sed -n "s/.*\"$1\":\([0-9]*\).*/\1/p" "$work/cascade-$client.json"; }
+  ok=$(said ok)
+  served="$served$(awk -v c="$client" -v n="$callers" -v ok="$ok" -v d="$(said degraded)" \
+    -v p="$(said p99_ms)" 'BEGIN {
+      printf "%-17s %-6s %7d %7d = %5.1f %% %9d %8d ms", "timeout cascade", c, n, ok,
+        100 * ok / n, d, p }')
+"
+}
+run_cascade() {
+  say "the timeout cascade: $callers callers, ten agents, one tool hangs for a third of the time"
+  start_service naive-cascade --latency-ms 2 --outage-from-ms 8000 --outage-to-ms 18000
+  crowd naive
+  [ $((ok * 10)) -lt $((callers * 9)) ] || missed="$missed cascade"
+  stop_service
+  start_service troupe-cascade --latency-ms 2 --outage-from-ms 8000 --outage-to-ms 18000
+  DISASTERS_STORE=$work/cascade.db PATIENCE=1s CRM_TIMEOUT=50ms CRM_OPEN_FOR=500ms
+  export DISASTERS_STORE PATIENCE CRM_TIMEOUT CRM_OPEN_FOR
+  life=0 listen=127.0.0.1:0 topology=$here/cascade.toml
+  start_troupe cascade
+  crowd troupe --server "http://$listen"
+  [ $((ok * 1000)) -ge $((callers * 983)) ] || bad="$bad cascade"
+  kill -TERM "$troupe"
+  wait "$troupe" || fail "troupe did not end well: $(tail -n 3 "$work/cascade-troupe.log")"
+  troupe=''
+  stop_service
+}
+
 for story in $stories; do
   "run_$story"
 done
 
-# shellcheck disable=SC2059
-printf "\n$line" disaster client jobs effects duplicates lost ''
-printf '%s' "$table"
+if [ -n "$table" ]; then
+  # shellcheck disable=SC2059
+  printf "\n$line" disaster client jobs effects duplicates lost ''
+  printf '%s' "$table"
+fi
+if [ -n "$served" ]; then
+  printf '\n%-17s %-6s %7s %17s %9s  %s\n' '' client callers served degraded 'p99 of the unaffected'
+  printf '%s' "$served"
+fi
 
-[ -z "$bad" ] || fail "troupe has duplicates, or has lost something:$bad"
+[ -z "$bad" ] || fail "troupe has duplicates, has lost something, or has left callers alone:$bad"
 [ -z "$missed" ] || fail "the disaster did not happen, so nothing is shown by surviving it:$missed"

@@ -77,6 +77,21 @@ TEST_CASE("a ticket is found by its incident when the replica has caught up, not
   CHECK(tickets.alerts() == 3);
 }
 
+TEST_CASE("one look at a customer in fifty fails, and in the outage each one hangs") {
+  disasters::customers customers{usual, 10s, 20s, 500ms};
+  int failed = 0;
+  for (int i = 0; i < 100; ++i)
+    failed += customers.find("7", 1s).status == 500 ? 1 : 0;
+
+  CHECK(failed == 2);
+  CHECK(customers.find("7", 1s).body == R"({"name":"7"})");
+  CHECK(customers.find("7", 10s).after == usual.latency); // 9 s after the first look
+  CHECK(customers.find("7", 11s).after == 500ms);
+  CHECK(customers.find("7", 20s).after == 500ms);
+  CHECK(customers.find("7", 21s).after == usual.latency);
+  CHECK(customers.hung() == 2);
+}
+
 TEST_CASE("a service of the disasters refuses what it cannot read") {
   disasters::chat chat{usual};
   disasters::payments payments{usual};
