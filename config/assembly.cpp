@@ -64,11 +64,14 @@ result<void> assembly::start() {
   reader_ = spawn_reader(s.system, log_);
   store_breaker_ = spawn_store_breaker(s.system, log_);
   s.env.services.put(breaker_service_name("store"), store_breaker_, {});
-  auto root = start_services(
-    {s.system, s.env, s.what, timer_, s.transport, s.backends, s.on_fatal});
+  services_setup services{s.system,    s.env,      s.what,     timer_,
+                          s.transport, s.backends, s.on_fatal, s.mcp};
+  auto root = start_services(services);
   if (!root)
     return std::move(root).error();
   root_ = std::move(*root);
+  if (s.mcp)
+    await_mcp_servers(services);
   dispatcher_setup d{s.env,
                      log_,
                      reader_,

@@ -61,6 +61,9 @@ struct assembly_setup {
   store::durable_store& store;
   std::shared_ptr<net::http_transport> transport;
   backend_factories backends = real_backends();
+  /// Starts the clients of MCP servers and waits, within their `start_timeout`, for their tools.
+  /// Not on a stage, which has neither processes nor time to wait: there their tools are doubles.
+  bool mcp = true;
   /// Nothing: as the topology says.
   std::optional<invocation_options> invocations{};
   /// The process can do nothing any more: it was fenced, the root supervisor gave up, or an actor

@@ -3,8 +3,11 @@
 #include "actors/guard/breaker_actor.hpp"
 #include "actors/llm/llm_endpoint.hpp"
 #include "actors/supervision/supervisor.hpp"
+#include "actors/tool/mcp_client.hpp"
 #include "actors/tool/tool.hpp"
 
+#include <caf/actor_system.hpp>
+#include <caf/scoped_actor.hpp>
 #include <fmt/format.h>
 
 namespace troupe::config {
@@ -12,6 +15,7 @@ namespace {
 
 constexpr std::string_view tools_prefix = "tools.";
 constexpr std::string_view models_prefix = "models.";
+constexpr std::string_view mcp_prefix = "mcp.";
 
 /// What was wrong, and with whom.
 error at(std::string_view id, error why) {
@@ -31,6 +35,7 @@ public:
     auto name = std::string{id.substr(id.find('.') + 1)};
     auto made = id.starts_with(tools_prefix)    ? tool(name, gate)
                 : id.starts_with(models_prefix) ? model(name, gate)
+                : id.starts_with(mcp_prefix)    ? mcp(name)
                                                 : inner(name);
     if (!made)
       return at(id, std::move(made).error());
@@ -45,6 +50,8 @@ public:
     supervisor_setup out{setup_.env, found->second, {}, setup_.timer};
     out.options.name = name;
     for (const auto& o : found->second.children) {
+      if (!setup_.mcp && o.id.starts_with(mcp_prefix))
+        continue;
       std::shared_ptr<breaker> gate;
       auto spec = child(o, gate);
       if (!spec)
@@ -109,6 +116,21 @@ private:
     return spec;
   }
 
+  result<child_spec> mcp(const std::string& name) const {
+    auto options = setup_.what.mcp.at(name);
+    options.name = name;
+    child_spec spec;
+    spec.service = mcp_service_name(name);
+    spec.info = mcp_service_info(options);
+    spec.start = [&system = setup_.system, &env = setup_.env, timer = setup_.timer,
+                  http = setup_.transport, options](const child_start&) {
+      auto connect = [options, http, &env] { return make_mcp_transport(options, *http, env.clock); };
+      return result<caf::actor>{
+        spawn_mcp_client(system, mcp_setup{env, options, connect, timer, http})};
+    };
+    return spec;
+  }
+
   result<child_spec> inner(const std::string& name) const {
     auto made = supervisor(name);
     if (!made)
@@ -128,6 +150,21 @@ private:
 };
 
 } // namespace
+
+void await_mcp_servers(const services_setup& setup) {
+  caf::scoped_actor self{setup.system};
+  std::vector<std::pair<caf::actor, std::chrono::milliseconds>> asked;
+  auto begun = setup.env.clock.steady();
+  for (const auto& [name, options] : setup.what.mcp)
+    if (auto found = setup.env.services.find(mcp_service_name(name)))
+      asked.emplace_back(found->handle, options.start_timeout);
+  for (const auto& [client, patience] : asked) { // they start side by side
+    auto spent = std::chrono::floor<std::chrono::milliseconds>(setup.env.clock.steady() - begun);
+    if (spent < patience)
+      self->request(client, patience - spent, mcp_await_first{})
+        .receive([](const mcp_status&) {}, [](const caf::error&) {});
+  }
+}
 
 result<caf::actor> start_services(const services_setup& setup) {
   auto root = maker{setup}.supervisor(std::string{root_supervisor});

@@ -18,10 +18,15 @@ struct services_setup {
   std::shared_ptr<net::http_transport> transport;
   const backend_factories& backends;
   std::function<void(const error&)> on_fatal;
+  bool mcp = true; ///< starts the clients of MCP servers
 };
 
 /// Starts them in the order of the supervisors' children and puts them into the directory.
 /// @returns the root supervisor: its end ends them all
 result<caf::actor> start_services(const services_setup& setup);
+
+/// Waits until each MCP server is up or has failed, within its `start_timeout`: agents that go on
+/// where they were then find their tools. Blocks; not on an actor's thread.
+void await_mcp_servers(const services_setup& setup);
 
 } // namespace troupe::config

@@ -13,7 +13,8 @@ namespace {
 constexpr std::size_t name_size_max = 64;
 
 const std::vector<std::string> sections{"troupe", "store",  "gateway", "dispatcher",
-                                        "agents", "tools", "models",  "supervisors"};
+                                        "agents", "tools", "models",  "mcp",
+                                        "supervisors"};
 
 std::filesystem::path identity(const std::filesystem::path& file) {
   std::error_code failed;
@@ -170,6 +171,8 @@ void loader::read_section(const member& section) {
     read_cast(section, topology_.tools, &loader::read_tool);
   else if (name == "models")
     read_cast(section, topology_.models, &loader::read_model);
+  else if (name == "mcp")
+    read_cast(section, topology_.mcp, &loader::read_mcp);
   else if (name == "supervisors")
     read_cast(section, topology_.supervisors, &loader::read_supervisor);
   else {
@@ -266,6 +269,44 @@ void loader::choose_endpoint(const std::string& path, endpoint_options& out) {
     context_.report_at_key(path + ".api_key_env",
                            "the environment variable " + out.api_key_env + " is not set",
                            "set it, or use kind = \"auto\" to do without");
+}
+
+void loader::read_mcp(const std::string& path, const node& table, mcp_options& out) {
+  out.cwd = context_.resolve(context_.where(path), "");
+  out.defaults.kind = tool_kind::mcp;
+  node own = table; // its tables of tools have keys of their own
+  std::erase_if(own.members, [](const member& m) { return m.key == "defaults" || m.key == "tools"; });
+  read_fields(context_, path, own, out, mcp_fields());
+  if (const auto* all = table.find("defaults"))
+    read_mcp_tool(join(path, "defaults"), *all, out.defaults);
+  if (const auto* some = table.find("tools"))
+    for (const auto& m : some->members) {
+      auto inner = join(join(path, "tools"), m.key);
+      if (!context_.claim(inner, m.at, position{}))
+        continue;
+      auto& one = out.tools.emplace(m.key, out.defaults).first->second;
+      read_mcp_tool(inner, m.value, one);
+    }
+  context_.report(path, out.validate());
+}
+
+void loader::read_mcp_tool(const std::string& path, const node& table, tool_options& out) {
+  auto known = tool_fields();
+  std::erase_if(known, [](const auto& f) { return f.key == "kind" || f.key == "input_schema"; });
+  const auto& more = tool_fields(tool_kind::mcp);
+  known.insert(known.end(), more.begin(), more.end());
+  out.mcp.effect_given = out.mcp.effect_given || table.find("effect") != nullptr;
+  read_fields(context_, path, table, out, known, [](std::string_view key) -> std::string {
+    return key == "kind" || key == "input_schema" ? "its server says that" : "";
+  });
+  auto wrong = out.validate();
+  if (!out.mcp.effect_given) { // which it is will be known later: only what is wrong with any
+    auto other = out;
+    other.effect = effect_class::read;
+    auto also = other.validate();
+    std::erase_if(wrong, [&](const auto& p) { return std::ranges::find(also, p) == also.end(); });
+  }
+  context_.report(path, wrong);
 }
 
 void loader::read_supervisor(const std::string& path, const node& table,

@@ -42,6 +42,9 @@ std::string reference_markdown() {
   add_section(text, "`[tools.NAME]` with `kind = \"function\"`", tool_fields(tool_kind::function));
   add_section(text, "`[tools.NAME]` with `kind = \"http\"`", tool_fields(tool_kind::http));
   add_section(text, "`[tools.NAME]` with `kind = \"command\"`", tool_fields(tool_kind::command));
+  add_section(text, "`[mcp.NAME]`", mcp_fields());
+  add_section(text, "`[mcp.NAME.defaults]` and `[mcp.NAME.tools.TOOL]`, beside those of `[tools.NAME]`",
+              tool_fields(tool_kind::mcp));
   add_section(text, "`[models.NAME]`", model_fields());
   add_section(text, "`[supervisors.NAME]`", supervisor_fields());
   add_section(text, "An item of `children`, as a table", child_fields());

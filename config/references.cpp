@@ -84,11 +84,20 @@ void check_names(context& c, const std::string& path, const std::vector<std::str
   }
 }
 
+/// Whether this names a tool that an MCP server may bring: `fs.read_file`.
+bool is_of_server(const topology& t, const std::string& tool) {
+  auto dot = tool.find('.');
+  return dot != tool.npos && dot + 1 != tool.size() && t.mcp.contains(tool.substr(0, dot));
+}
+
 void check_agents(context& c, const topology& t) {
   auto tools = names_of(t.tools), models = names_of(t.models), agents = names_of(t.agents);
   for (const auto& [name, a] : t.agents) {
     auto path = join("agents", name);
-    check_names(c, path + ".tools", a.tools, tools, "tool");
+    auto existing = tools; // those of servers are not known before they are asked
+    std::ranges::copy_if(a.tools, std::back_inserter(existing),
+                         [&](const std::string& tool) { return is_of_server(t, tool); });
+    check_names(c, path + ".tools", a.tools, existing, "tool");
     check_names(c, path + ".models", a.models, models, "model");
     check_names(c, path + ".agents", a.agents, agents, "agent");
   }
@@ -102,7 +111,7 @@ void check_helpers(context& c, const topology& t, std::string_view key,
   auto names = names_of(t.tools);
   for (const auto& [name, tool] : t.tools) {
     const auto& helper = helper_of(tool);
-    if (helper.empty())
+    if (helper.empty() || is_of_server(t, helper))
       continue;
     auto path = join("tools", name) + std::string{key};
     auto asked = t.tools.find(helper);
@@ -127,6 +136,8 @@ std::vector<std::string> child_ids(const topology& t) {
     all.push_back("tools." + name);
   for (const auto& [name, options] : t.models)
     all.push_back("models." + name);
+  for (const auto& [name, options] : t.mcp)
+    all.push_back("mcp." + name);
   for (const auto& [name, options] : t.supervisors)
     if (name != root_supervisor)
       all.push_back("supervisors." + name);

@@ -45,6 +45,21 @@ std::span<const std::pair<std::string_view, effect_class>> words() {
 }
 
 template <>
+std::span<const std::pair<std::string_view, mcp_era>> words() {
+  static constexpr std::array<std::pair<std::string_view, mcp_era>, 3> all{
+    {{"auto", mcp_era::automatic}, {"legacy", mcp_era::legacy}, {"modern", mcp_era::modern}}};
+  return all;
+}
+
+template <>
+std::span<const std::pair<std::string_view, mcp_result>> words() {
+  static constexpr std::array<std::pair<std::string_view, mcp_result>, 4> all{
+    {{"auto", mcp_result::automatic}, {"text", mcp_result::text}, {"json", mcp_result::json},
+     {"content", mcp_result::content}}};
+  return all;
+}
+
+template <>
 std::span<const std::pair<std::string_view, endpoint_kind>> words() {
   static constexpr std::array<std::pair<std::string_view, endpoint_kind>, 5> all{
     {{"scripted", endpoint_kind::scripted},
@@ -140,6 +155,14 @@ fields<tool> command_fields() {
       "file_size_max", "of a file that it writes; 0: no limit"),
     entry<count_codec, &tool::command, &command::processes_max>(
       "processes_max", "processes of the whole user, as the kernel counts; 0: no limit"),
+  };
+}
+
+fields<tool> mcp_tool_fields() {
+  return {
+    entry<choice_codec<mcp_result>, &tool::mcp, &mcp_tool_options::result>(
+      "result", "what agents get: `auto`: `structuredContent`, else the text, else `content`; `json`: "
+                "the text read as JSON"),
   };
 }
 
@@ -328,12 +351,52 @@ const fields<tool_options>& tool_fields() {
 }
 
 const fields<tool_options>& tool_fields(tool_kind kind) {
-  static const std::array all{function_fields(), http_fields(), command_fields()};
+  static const std::array all{function_fields(), http_fields(), command_fields(),
+                              mcp_tool_fields()};
   return all[static_cast<std::size_t>(kind)];
 }
 
 const fields<endpoint_options>& model_fields() {
   static const auto all = make_model_fields();
+  return all;
+}
+
+const fields<mcp_options>& mcp_fields() {
+  using mcp = mcp_options;
+  using backoff = backoff_options;
+  static const fields<mcp_options> all{
+    entry<texts_codec, &mcp::argv>("argv", "its program and arguments, no shell; or `url`"),
+    entry<path_codec, &mcp::cwd>("cwd", "where it runs; the topology's folder where not given"),
+    entry<names_codec, &mcp::env>("env", "names of the environment variables that it may see"),
+    entry<text_codec, &mcp::url>("url", "of its endpoint (streamable HTTP); or `argv`"),
+    entry<headers_codec, &mcp::headers>("headers", "sent along; `${NAME}` for keys"),
+    entry<flag_codec, &mcp::tls_verify>("tls_verify", "checks certificates"),
+    entry<text_codec, &mcp::proxy>("proxy", "URL of a proxy"),
+    entry<flag_codec, &mcp::trusted>(
+      "trusted", "its annotations say what a repeat would do; else all is `at_most_once`"),
+    entry<texts_codec, &mcp::allow>("allow", "tools that agents may call; `*` is any text"),
+    entry<choice_codec<mcp_era>, &mcp::era>(
+      "era", "`legacy`: sessions, up to 2025-11-25; `modern`: 2026-07-28; `auto` asks"),
+    entry<duration_codec, &mcp::start_timeout>("start_timeout",
+                                               "the start waits this long for its tools"),
+    entry<duration_codec, &mcp::probe_timeout>(
+      "probe_timeout", "for the question which era it is; silence is `legacy`"),
+    entry<duration_codec, &mcp::request_timeout>("request_timeout",
+                                                 "to begin, and for its list of tools"),
+    entry<duration_codec, &mcp::progress_max>(
+      "progress_max", "longest attempt of a tool that reports progress; else its `timeout`"),
+    entry<size_codec, &mcp::response_size_max>(
+      "response_size_max", "a longer message is `output_too_large`"),
+    entry<count_codec, &mcp::tools_max>("tools_max", "those above it are left out"),
+    entry<duration_codec, &mcp::backoff, &backoff::min>(
+      "backoff.min", "delay before it is started or reached again"),
+    entry<duration_codec, &mcp::backoff, &backoff::max>("backoff.max", "longest delay"),
+    entry<number_codec, &mcp::backoff, &backoff::factor>("backoff.factor",
+                                                         "from one to the next"),
+    entry<number_codec, &mcp::backoff, &backoff::jitter>("backoff.jitter", "fraction, 0 to 1"),
+    entry<duration_codec, &mcp::backoff, &backoff::reset_after>(
+      "backoff.reset_after", "one that lived this long starts again at `min`"),
+  };
   return all;
 }
 
@@ -363,7 +426,7 @@ const fields<supervisor_options>& supervisor_fields() {
 
 const fields<child_options>& child_fields() {
   static const fields<child_options> all{
-    entry<text_codec, &child_options::id>("id", "\"tools.x\", \"models.x\", \"supervisors.x\""),
+    entry<text_codec, &child_options::id>("id", "\"tools.x\", \"models.x\", \"mcp.x\", \"supervisors.x\""),
     entry<choice_codec<restart_policy>, &child_options::restart>(
       "restart", "always, after an abnormal exit, never"),
     entry<duration_codec, &child_options::shutdown>("shutdown", "time to stop; `\"0\"`: brutal"),

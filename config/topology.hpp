@@ -9,6 +9,7 @@
 #include "actors/gateway/gateway_options.hpp"
 #include "actors/llm/llm_options.hpp"
 #include "actors/supervision/supervisor_options.hpp"
+#include "actors/tool/mcp_options.hpp"
 #include "actors/tool/tool_options.hpp"
 #include "config/diagnostic.hpp"
 #include "config/environment.hpp"
@@ -55,7 +56,8 @@ struct topology {
   std::map<std::string, agent_options> agents;
   std::map<std::string, tool_options> tools;
   std::map<std::string, endpoint_options> models;
-  /// A tree below `root`: every tool, model and other supervisor is the child of exactly one.
+  std::map<std::string, mcp_options> mcp;
+  /// A tree below `root`: every tool, model, MCP server and other supervisor is the child of exactly one.
   std::map<std::string, supervisor_options> supervisors;
   /// Of every key that was given, by its path: `agents.triage.class`.
   std::map<std::string, location> locations;

@@ -11,6 +11,8 @@ packages="
   libvalijson-dev prometheus-cpp-dev libcli11-dev
   catch2 librapidcheck-dev
 "
+# For the MCP servers of tests/mcp. Where node came from elsewhere, npm came with it.
+command -v npm >/dev/null || packages="$packages nodejs npm"
 
 missing=
 for package in $packages; do

@@ -85,8 +85,14 @@ result<tool_parts> make_tool_parts(const tool_options& options, const environmen
   auto backend = make_backend(options, env, transport);
   if (!backend)
     return std::move(backend).error();
+  return complete_tool_parts(options, env, transport, std::move(*backend));
+}
+
+result<tool_parts> complete_tool_parts(const tool_options& options, const environment& env,
+                                       net::http_transport& transport,
+                                       std::shared_ptr<tool_backend> backend) {
   tool_parts parts;
-  parts.backend = std::move(*backend);
+  parts.backend = std::move(backend);
   if (!options.reconcile.url.empty())
     parts.reconciler = make_http_reconciler(options.reconcile, options.http, transport, env.clock);
   else if (!options.reconcile.argv.empty())

@@ -70,6 +70,11 @@ result<tool_parts> make_tool_parts(const tool_options& options, const environmen
 /// Breaker and cache as the options say.
 tool_guards make_tool_guards(const tool_options& options, const environment& env);
 
+/// The same around a backend that is there already.
+result<tool_parts> complete_tool_parts(const tool_options& options, const environment& env,
+                                       net::http_transport& transport,
+                                       std::shared_ptr<tool_backend> backend);
+
 /// `tool:knowledge`
 std::string tool_service_name(std::string_view tool);
 

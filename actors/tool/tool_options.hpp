@@ -29,6 +29,7 @@ enum class tool_kind : std::uint8_t {
   function, ///< C++ code, registered in a plugin or the binary
   http,     ///< one HTTP request
   command,  ///< a process: arguments as JSON on stdin, result as JSON on stdout
+  mcp,      ///< a tool that an MCP server brings; `[mcp.*]` stands for all of them
 };
 
 /// HTTP statuses from `first` to `last`, both included.
@@ -103,6 +104,20 @@ struct command_tool_options {
   std::uint32_t processes_max = 0;
 };
 
+/// What a result of an MCP server's tool is to an agent.
+enum class mcp_result : std::uint8_t {
+  automatic, ///< `structuredContent`; else the text where all is text; else `content` as it is
+  text,      ///< all text, joined by line ends
+  json,      ///< that text read as JSON, for servers that write JSON into it
+  content,   ///< the list `content`, as it is
+};
+
+/// A tool of an MCP server.
+struct mcp_tool_options {
+  mcp_result result = mcp_result::automatic;
+  bool effect_given = false; ///< else the server's annotations say it, where it is trusted
+};
+
 /// How to find out whether an effect with a lost outcome has happened: one of the three forms.
 struct reconcile_options {
   /// A tool of class `pure` or `read`, called with `{"idempotency_key", "arguments"}`; it answers
@@ -145,6 +160,7 @@ struct tool_options {
   function_tool_options function; ///< read where `kind` says so, likewise the next two
   http_tool_options http;
   command_tool_options command;
+  mcp_tool_options mcp;
 
   // Performance
   std::uint32_t concurrent = 25; ///< calls in flight (bulkhead)

@@ -32,7 +32,11 @@ public:
   /// Registers or replaces a service.
   void put(std::string name, caf::actor handle, service_info info);
 
-  /// Who serves `name` now; nothing when there is no such service.
+  /// Takes a service out.
+  void remove(std::string_view name);
+
+  /// Who serves `name` now. Where nobody does and `name` is `a.b`, who serves `a.*`: a group whose
+  /// members come and go answers for those that are not there. Else nothing.
   std::optional<entry> find(std::string_view name) const;
 
   /// All names, sorted.

@@ -138,6 +138,7 @@ void stage::parts::start() {
                                doubles()};
   if (!options.topology)
     setup.invocations = options.invocations;
+  setup.mcp = false;
   setup.on_fatal = [this](const error& why) { on_fatal(why); };
   troupe = std::make_unique<config::assembly>(std::move(setup));
   if (auto started = troupe->start(); !started)
