@@ -178,7 +178,7 @@ TEST_CASE("a call that is given up ends at a server of the newer era over stdio 
   CHECK(aborted.value() == R"("1")");
 }
 
-TEST_CASE("fault 42, a real stdio server is killed in the middle of a call and is there for the next") {
+TEST_CASE("fault 42, death: a real server is killed in a call and is there for the next") {
   everything_server server{false};
   client_ground aut{server.options};
   REQUIRE(aut.status.up);
@@ -200,7 +200,7 @@ TEST_CASE("fault 42, a real stdio server is killed in the middle of a call and i
   CHECK(next.value() == R"("Echo: again")");
 }
 
-TEST_CASE("fault 42, a real server dies after its effect and a call at most once is not sent again") {
+TEST_CASE("fault 42, death: a real server dies after an effect that is not sent again") {
   scratch_folder folder;
   auto options = over_stdio({"node", server_file("rough_server.mjs")});
   options.probe_timeout = 1s;
@@ -215,7 +215,7 @@ TEST_CASE("fault 42, a real server dies after its effect and a call at most once
   CHECK(aut.call("echo", R"({"text":"back"})").value() == R"("back")");
 }
 
-TEST_CASE("fault 42, a real server prints noise and floods and keeps still and its calls have ends") {
+TEST_CASE("fault 42, noise: a real server prints it and floods and keeps still") {
   ::setenv("ROUGH_TOKEN", "sesame-open-up", 1);
   auto options = over_stdio({"node", server_file("rough_server.mjs")});
   options.env.emplace_back("ROUGH_TOKEN");
@@ -237,7 +237,7 @@ TEST_CASE("fault 42, a real server prints noise and floods and keeps still and i
   CHECK_FALSE(has(aut.said("mcp.stderr"), "sesame"));
 }
 
-TEST_CASE("fault 44, a real HTTP server forgets the session and the call goes through") {
+TEST_CASE("fault 44, lost session: a real server forgets it and the call goes through") {
   everything_server server{true};
   client_ground aut{server.options};
   REQUIRE(aut.status.up);
@@ -252,7 +252,7 @@ TEST_CASE("fault 44, a real HTTP server forgets the session and the call goes th
   CHECK(aut.events.count("mcp.session_lost") == 1);
 }
 
-TEST_CASE("fault 44, a real server that refuses our version is named with the versions it speaks") {
+TEST_CASE("fault 44, version mismatch: a real server is named with its versions") {
   ::setenv("MODERN_SERVER_STRICT", "1", 1);
   auto options = over_stdio({"node", server_file("modern_server.mjs")});
   options.env.emplace_back("MODERN_SERVER_STRICT");
