@@ -57,6 +57,7 @@ void supervisor_actor::on_exit() {
   children_.clear();
   send(timer_, disarm_timers{address()});
   timer_ = nullptr;
+  myself_ = nullptr;
 }
 
 // -- handlers ------------------------------------------------------------------------------------
@@ -116,6 +117,7 @@ void supervisor_actor::on_exit_asked(const caf::error& reason) {
   if (stopping_)
     return;
   stopping_ = true;
+  myself_ = caf::actor_cast<caf::actor>(this);
   scope_.spawn(stop_all(reason));
 }
 
@@ -147,6 +149,7 @@ bool supervisor_actor::count_restart(std::size_t at, const std::string& why) {
                                options_.intensity, options_.period.count())};
   report(level::error, "supervisor.gave_up", children_[at], why);
   stopping_ = true;
+  myself_ = caf::actor_cast<caf::actor>(this);
   scope_.spawn(stop_all(caf::make_error(caf::exit_reason::out_of_workers)));
   return false;
 }

@@ -103,6 +103,9 @@ private:
   std::unordered_map<std::uint64_t, waiter*> waits_; ///< into frames of `scope_`
   std::uint64_t last_wait_ = 0;
   std::uint64_t last_recovery_ = 0;
+  /// While it stops: whoever started it may let go, and its children, which hold it too, end. An actor
+  /// that nobody holds is destroyed where it stands, and must not send from there.
+  caf::actor myself_;
   bool stopping_ = false;
   scope scope_; ///< last: coroutines end before what they use
 };

@@ -72,7 +72,7 @@ void mcp_client_actor::on_exit() {
   phase_ = phase::stopping;
   settle_first();
   for (auto& [tool, known] : tools_) {
-    env_.services.remove(tool_service_name(mcp_tool_name(options_.name, tool)));
+    forget(tool);
     send_exit(known.supervisor, caf::exit_reason::user_shutdown);
   }
   tools_.clear();

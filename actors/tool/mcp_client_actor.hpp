@@ -125,6 +125,7 @@ private:
   void keep_tools(std::vector<mcp_tool> found);
   result<caf::actor> start_tool(const std::shared_ptr<const mcp_tool>& tool);
   void retire(const std::string& tool, known_tool& known);
+  void forget(const std::string& tool);
   void on_tool_down(const caf::down_msg& d);
   async<void> end_later(caf::actor supervisor, std::chrono::milliseconds after);
   std::string tool_names() const;

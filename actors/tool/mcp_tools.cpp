@@ -1,5 +1,6 @@
 // The actors of a server's tools: one each, under a supervisor of its own. See mcp_client_actor.hpp.
 
+#include "actors/guard/breaker_actor.hpp"
 #include "actors/supervision/supervisor.hpp"
 #include "actors/tool/mcp_client_actor.hpp"
 #include "actors/tool/tool.hpp"
@@ -8,6 +9,8 @@
 #include <caf/actor_system.hpp>
 
 #include <fmt/format.h>
+
+#include <algorithm>
 
 namespace troupe {
 namespace {
@@ -73,25 +76,45 @@ result<caf::actor> mcp_client_actor::start_tool(const std::shared_ptr<const mcp_
   auto parts = complete_tool_parts(options, env_, *http_, std::move(backend));
   if (!parts)
     return std::move(parts).error();
+  auto guards = make_tool_guards(options, env_);
+  // Without progress a slow attempt is one that failed; with it, it may be slow.
+  auto longest = std::max(options.retry.timeout, options_.progress_max);
+  guards.gate = std::make_shared<breaker>(tool_service_name(options.name), options.breaker,
+                                          usually_slow(longest), env_);
   supervisor_setup setup{env_, {}, {}, timer_};
   setup.options.name = options.name;
+  child_spec gate;
+  gate.options.id = "breakers.tools." + options.name;
+  gate.service = breaker_service_name(guards.gate->service());
+  gate.start = [&system = system(), &env = env_, timer = timer_,
+                state = guards.gate](const child_start& s) {
+    return result<caf::actor>{
+      spawn_breaker(system, breaker_setup{state, env, timer, s.supervisor, s.id, s.checkpoint})};
+  };
+  setup.children.push_back(std::move(gate));
   child_spec child;
   child.options.id = "tools." + options.name;
   child.service = tool_service_name(options.name);
   child.info = service_info_of(options);
   child.start = [&system = system(), &env = env_, timer = timer_, parts = std::move(*parts),
-                 options](const child_start& s) {
-    return spawn_tool(system,
-                      tool_setup{env, options, parts, timer, s.supervisor, s.id, s.checkpoint});
+                 options, guards](const child_start& s) {
+    return spawn_tool(system, tool_setup{env, options, parts, timer, s.supervisor, s.id,
+                                         s.checkpoint, guards});
   };
   setup.children.push_back(std::move(child));
   return spawn_supervisor(system(), std::move(setup));
 }
 
+void mcp_client_actor::forget(const std::string& tool) {
+  auto service = tool_service_name(mcp_tool_name(options_.name, tool));
+  env_.services.remove(service);
+  env_.services.remove(breaker_service_name(service));
+}
+
 /// From now on nobody finds it. What it has begun may end; then, at the latest when no call of it can
 /// be left, it goes.
 void mcp_client_actor::retire(const std::string& tool, known_tool& known) {
-  env_.services.remove(tool_service_name(mcp_tool_name(options_.name, tool)));
+  forget(tool);
   demonitor(known.supervisor);
   scope_.spawn(end_later(known.supervisor, options_.of(tool).retry.total_timeout));
 }

@@ -170,7 +170,8 @@ TEST_CASE("tools that cannot be used are left out and the reason is an event and
   g.start();
   auto refused = g.call("fs.remove");
 
-  CHECK(g.stage.services.names() == std::vector<std::string>{"tool:fs.*", "tool:fs.read"});
+  CHECK(g.stage.services.names()
+        == std::vector<std::string>{"breaker:tool:fs.read", "tool:fs.*", "tool:fs.read"});
   CHECK(g.stage.events.count("mcp.tool_refused") == 2);
   CHECK(refused->reply->outcome.error().message.find("tools_max") != std::string::npos);
 }
