@@ -206,7 +206,8 @@ std::uint64_t dispatcher::count_stuck() const {
 }
 
 void dispatcher::check_idle() {
-  if (recovering_ || !to_take_up_.empty())
+  // Requests whose key is being looked up are work, too.
+  if (recovering_ || !to_take_up_.empty() || !looking_.empty() || !stashed_.empty())
     return;
   std::uint64_t live = 0;
   for (auto& [_, a] : agents_)

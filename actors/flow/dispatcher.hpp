@@ -212,6 +212,7 @@ private:
   void recover();
   void load_page(invocation_no after);
   void on_open_page(open_page& page);
+  void cancel_orphans();
   void adopt(store::open_entry& e);
   void take_up();
   void on_log_failed(const error& why);
@@ -223,6 +224,7 @@ private:
   slots slots_;
   std::map<std::pair<std::string, std::string>, invocation_no> keys_; ///< agent + idempotency key
   std::set<std::pair<std::string, std::string>> looking_;
+  std::set<invocation_no> out_of_topology_; ///< while recovery reads: open, and of no agent here
   /// Arrived during recovery or a look-up. Called with null to go on, else with why they cannot.
   std::deque<std::function<void(const error*)>> stashed_;
   std::deque<invocation_no> to_take_up_;

@@ -158,6 +158,7 @@ void dispatcher::look_up(invoke_request r, std::uint64_t hash, waiter w,
         }
         if (!recovering_)
           unstash();
+        check_idle();
       },
       [=, this](const caf::error&) mutable {
         looking_.erase(key);
@@ -168,6 +169,7 @@ void dispatcher::look_up(invoke_request r, std::uint64_t hash, waiter w,
           refuse_waiter(w, std::move(why));
         if (!recovering_)
           unstash();
+        check_idle();
       });
 }
 

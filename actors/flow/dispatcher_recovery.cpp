@@ -68,15 +68,34 @@ void dispatcher::on_open_page(open_page& page) {
   recovering_ = false;
   setup_.env.events.write({level::info, "dispatcher.recovered", {}, {}, {}, "ok", 0, {},
                            {{"open", std::to_string(slots_.size())}}});
+  cancel_orphans();
   unstash();
   take_up();
   purge();
+}
+
+// A parent that has ended while a child it waited for is open had given the child up (it lost a
+// race): the end was durable, and the cancellation of the child was not yet.
+void dispatcher::cancel_orphans() {
+  std::vector<invocation_no> orphans;
+  for (const auto& [no, s] : slots_)
+    if (s.parent != 0 && s.parent_waits && !slots_.contains(s.parent)
+        && !out_of_topology_.contains(s.parent))
+      orphans.push_back(no);
+  std::sort(orphans.begin(), orphans.end()); // the same run must be the same run
+  out_of_topology_.clear();
+  for (auto no : orphans) {
+    auto* s = find(no);
+    s->parent_waits = false;
+    cancel(*s, journal::cancel_reason::parent, nullptr);
+  }
 }
 
 void dispatcher::adopt(store::open_entry& e) {
   auto agent = agents_.find(e.agent);
   if (agent == agents_.end()) {
     // Its agent was taken out of the topology: it stays in the store, untouched.
+    out_of_topology_.insert(e.no);
     setup_.env.events.write({level::warning, "dispatcher.agent_gone", id_of(e.no), e.agent, {},
                              "not_found", 0, {}, {}});
     return;

@@ -50,7 +50,8 @@ async<mcp_reply> mcp_client_actor::ask(mcp_outgoing out, milliseconds patience, 
     exchanges_[id] = &pause;
     auto wait = std::clamp(reply.come_back.value_or(resume_pause), milliseconds{0},
                            resume_pause_max);
-    auto woken = co_await waits_.wait(pause, std::min(utc_time{env_.clock.now() + wait}, hard));
+    utc_time due = env_.clock.now() + wait;
+    auto woken = co_await waits_.wait(pause, std::min(due, hard));
     exchanges_.erase(id);
     if (woken != wake::due || env_.clock.now() >= hard)
       co_return std::move(reply);
@@ -72,7 +73,8 @@ async<mcp_reply> mcp_client_actor::once(mcp_outgoing out, milliseconds patience,
     co_return std::move(x.reply);
   }
   exchanges_[x.no] = &x;
-  auto woken = co_await waits_.wait(x, std::min(utc_time{env_.clock.now() + patience}, hard));
+  utc_time due = env_.clock.now() + patience;
+  auto woken = co_await waits_.wait(x, std::min(due, hard));
   exchanges_.erase(x.no);
   if (woken == wake::answered || woken == wake::refused)
     co_return std::move(x.reply);

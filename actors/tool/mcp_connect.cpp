@@ -141,7 +141,8 @@ async<mcp_client_actor::verdict> mcp_client_actor::discover(mcp_hello* hello, er
   auto patience
     = options_.era == mcp_era::modern ? options_.request_timeout : options_.probe_timeout;
   auto out = outgoing(next_no(), "server/discover", {});
-  auto reply = co_await ask(std::move(out), patience, utc_time{env_.clock.now() + patience});
+  utc_time due = env_.clock.now() + patience;
+  auto reply = co_await ask(std::move(out), patience, due);
   if (reply.value) {
     auto read = read_discover(*reply.value);
     if (read) {
@@ -178,7 +179,8 @@ async<result<mcp_hello>> mcp_client_actor::begin_session() {
   out.body = rpc_request(out.id, out.method, initialize_params());
   out.timeout = options_.request_timeout;
   auto patience = options_.request_timeout;
-  auto reply = co_await ask(std::move(out), patience, utc_time{env_.clock.now() + patience});
+  utc_time due = env_.clock.now() + patience;
+  auto reply = co_await ask(std::move(out), patience, due);
   if (reply.failure && reply.failure->code == rpc_unsupported_version)
     co_return version_mismatch(offered_versions(*reply.failure));
   if (!reply.value)
@@ -207,7 +209,8 @@ async<result<void>> mcp_client_actor::list_tools() {
     auto fields = cursor.empty() ? std::string{} : "\"cursor\":" + to_json(cursor);
     auto out = outgoing(next_no(), "tools/list", fields);
     auto patience = options_.request_timeout;
-    auto reply = co_await ask(std::move(out), patience, utc_time{env_.clock.now() + patience});
+    utc_time due = env_.clock.now() + patience;
+    auto reply = co_await ask(std::move(out), patience, due);
     if (!reply.value)
       co_return std::move(reply.value).error();
     auto read = read_tools(*reply.value);
@@ -279,7 +282,8 @@ async<void> mcp_client_actor::listen(std::uint64_t session) {
     last_event = dialect_.modern ? std::string{} : reply.last_event_id;
     if (!reply.timed_out) {
       auto wait = std::clamp(reply.come_back.value_or(listen_pause), milliseconds{100}, listen_max);
-      co_await waits_.wait(pause, utc_time{env_.clock.now() + wait});
+      utc_time due = env_.clock.now() + wait;
+      co_await waits_.wait(pause, due);
     }
     stale_ = true;
     waits_.wake_up(life_, wake::answered);

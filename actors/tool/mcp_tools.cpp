@@ -123,7 +123,8 @@ async<void> mcp_client_actor::end_later(caf::actor supervisor, std::chrono::mill
   retired_.insert(supervisor);
   waiting_call pause;
   pause.no = next_no();
-  co_await waits_.wait(pause, utc_time{env_.clock.now() + after});
+  utc_time due = env_.clock.now() + after;
+  co_await waits_.wait(pause, due);
   retired_.erase(supervisor);
   send_exit(supervisor, caf::exit_reason::user_shutdown);
 }

@@ -60,7 +60,7 @@ function line_rules(line, text, code) {
   if (file ~ /^(runtime|actors|config)\// && file !~ /^runtime\/(core\/clock\.cpp|bin\/|net\/)/ \
       && code ~ /_clock::now *\(|(^|[^a-zA-Z0-9_.>])s?rand *\(|random_device/)
     report(line, "injected", "time and chance come from time_source and random_source")
-  if (file ~ /^tests\// && file !~ /^tests\/(chaos|bench)\// && code ~ /sleep_(for|until) *\(|usleep *\(/)
+  if (file ~ /^tests\// && file !~ /^tests\/(chaos|bench|mcp)\// && code ~ /sleep_(for|until) *\(|usleep *\(/)
     report(line, "sleep", "a test waits in virtual time")
   if (code ~ /switch *\([^;]*co_await|\? *co_await|auto&* *\[[^]]*\] *= *co_await/)
     report(line, "co_await", "no switch, ternary or structured binding on co_await: name its result")
