@@ -10,6 +10,7 @@
 
 #include <caf/scoped_actor.hpp>
 
+#include <atomic>
 #include <future>
 
 namespace troupe::config::test {
@@ -45,6 +46,29 @@ word cast_shout(word in) {
   return in;
 }
 TROUPE_TOOL(cast_shout, cast_shout)
+
+std::atomic<int> cast_broken_calls{0};
+
+result<word> cast_broken(word) {
+  ++cast_broken_calls;
+  return error{errc::unavailable, "down"};
+}
+TROUPE_TOOL(cast_broken, cast_broken)
+
+result<word> cast_no_help(word) {
+  return error{errc::not_found, "nothing of the kind"};
+}
+TROUPE_TOOL(cast_no_help, cast_no_help)
+
+class cast_breaks final : public agent<word, word> {
+  task<word> run(word in) override {
+    auto got = co_await tool("broken").args(in).call<word>();
+    if (!got)
+      co_return std::move(got).error();
+    co_return std::move(*got);
+  }
+};
+TROUPE_AGENT(cast_breaks)
 
 constexpr std::string_view text = R"(
 [store]
@@ -101,6 +125,51 @@ TEST_CASE("a topology plays: an agent calls a tool and answers") {
   CHECK(events.count("troupe.ready") == 1);
   CHECK(aut->address().starts_with("127.0.0.1:"));
   CHECK(aut->registry().expose().find("troupe_tool_calls_total{result=\"ok\",tool=\"shout\"} 1")
+        != std::string::npos);
+}
+
+TEST_CASE("a topology of guards is read, and its tools play with them") {
+  std::string guarded{text};
+  guarded += R"(
+attempts_max = 2
+backoff_base = "1ms"
+timeout = "2s"
+breaker = { calls_min = 2, window = 4, failure_rate = 0.5, open_for = "5m", half_open_calls = 1 }
+[agents.broken]
+class = "cast_breaks"
+tools = ["broken"]
+[tools.broken]
+kind = "function"
+class = "cast_broken"
+effect = "read"
+concurrent = 2
+queue = 3
+attempts_max = 1
+breaker = { calls_min = 2, window = 4, open_for = "5m" }
+hedge = { enabled = true, after = "1s" }
+[tools.broken.fallback]
+cached = "1m"
+function = "cast_no_help"
+value = '{"text": "nothing"}'
+)";
+  memory_sink events;
+  cast_options options;
+  options.events = &events;
+  auto aut = start(guarded, std::move(options));
+
+  for (int i = 0; i < 4; ++i) {
+    auto reply = ask<invocation_reply>(*aut, request("broken", R"({"text":"hi"})"));
+    REQUIRE(reply.value);
+    CHECK(*reply.value == R"({"text":"nothing"})");
+  }
+
+  CHECK(aut->played().tools.at("shout").breaker.half_open_calls == 1);
+  CHECK(cast_broken_calls == 2); // then its breaker was open
+  CHECK(events.count("tool.fallback") == 4);
+  auto numbers = aut->registry().expose();
+  CHECK(numbers.find("troupe_breaker_state{breaker=\"tool:broken\"} 2") != std::string::npos);
+  CHECK(numbers.find("troupe_breaker_state{breaker=\"tool:shout\"} 0") != std::string::npos);
+  CHECK(numbers.find("troupe_tool_fallbacks_total{from=\"value\",tool=\"broken\"} 4")
         != std::string::npos);
 }
 

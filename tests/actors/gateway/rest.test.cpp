@@ -106,6 +106,30 @@ TEST_CASE("a full queue is answered with 429 and Retry-After") {
   CHECK(!got.headers.value_or("retry-after", "").empty());
 }
 
+TEST_CASE("breakers are listed, forced and left to themselves over HTTP") {
+  playing aut;
+  auto state_of = [&](std::string_view name) {
+    auto all = aut.peer.get("/v1/breakers").json();
+    for (const auto& b : all.at("breakers").as_array())
+      if (b.at("name").as_string() == boost::json::string_view{name.data(), name.size()})
+        return std::string{b.at("state").as_string()};
+    return std::string{"none"};
+  };
+
+  CHECK(state_of("tool:bank") == "closed");
+  CHECK(state_of("store") == "closed");
+  CHECK(aut.peer.post("/v1/breakers/bank/open").status == 200);
+  CHECK(state_of("tool:bank") == "forced_open");
+  auto refused = aut.peer.post("/v1/agents/pays/invocations", "{}");
+  CHECK(refused.body.find("circuit_open") != std::string::npos);
+  CHECK(aut.peer.post("/v1/breakers/tool:bank/auto").text("state") == "closed");
+
+  CHECK(aut.peer.post("/v1/breakers/nothing/open").status == 404);
+  CHECK(aut.peer.post("/v1/breakers/bank/ajar").status == 400);
+  CHECK(aut.peer.post("/v1/breakers/store/open").status == 409);
+  CHECK(aut.peer.get("/v1/breakers/bank/open").status == 405);
+}
+
 TEST_CASE("a cancelled invocation ends, and takes no more commands") {
   playing aut;
   auto id = aut.begin("approved", "{}");

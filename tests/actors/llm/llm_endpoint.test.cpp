@@ -1,4 +1,6 @@
 #include "actors/llm/scripted_backend.hpp"
+
+#include "actors/supervision/supervisor_messages.hpp"
 #include "tests/actors/llm/ground.hpp"
 
 using namespace troupe;
@@ -180,6 +182,68 @@ TEST_CASE(
   CHECK(slot->value().find("at last") != std::string::npos);
   CHECK(slot->reply->attempts == 2);
   CHECK(d.stats().retries == 1);
+}
+
+TEST_CASE("a model that fails opens its breaker, further questions are refused at once") {
+  endpoint_options o;
+  o.retry.attempts_max = 1;
+  o.concurrent = 10;
+  desk d{o};
+  std::vector<std::shared_ptr<asked<call_reply>>> slots;
+  for (int i = 0; i < 22; ++i)
+    slots.push_back(d.call(words));
+  for (std::size_t i = 0; i < 10; ++i)
+    d.answer(i, error{errc::unavailable, "503"});
+
+  CHECK(slots[9]->why().code == errc::unavailable);
+  CHECK(slots[19]->why().code == errc::circuit_open); // these waited for a slot
+  CHECK(slots[21]->why().code == errc::circuit_open);
+  auto refused = d.call(words);
+  CHECK(refused->why().code == errc::circuit_open);
+  CHECK(refused->why().retry_after > 0s);
+
+  for (std::size_t i = 10; i < 19; ++i)
+    d.answer(i, says("too late to count"));
+  CHECK(d.call(words)->why().code == errc::circuit_open);
+
+  d.advance(36s);
+  auto before = d.backend->seen.size();
+  for (int i = 0; i < 10; ++i)
+    d.call(words);
+  CHECK(d.backend->seen.size() == before + 3);
+  d.answer(before, says("a"));
+  d.answer(before + 1, says("b"));
+  CHECK_FALSE(d.call(words)->reply); // closed
+}
+
+TEST_CASE("a restarted endpoint goes on with its retry budget and its breaker") {
+  desk d;
+  auto states = std::make_shared<std::vector<std::string>>();
+  auto supervisor = d.system.spawn([states](caf::event_based_actor*) {
+    return caf::behavior{[states](const save_checkpoint& s) { states->push_back(s.state); }};
+  });
+  auto gate = make_llm_breaker(d.options, d.env);
+  gate->order(breaker_order::open);
+  llm_setup setup{d.env, d.timer, d.options, d.backend, gate, supervisor, "models.fast", R"({"tokens":3})"};
+  auto restart = [&] {
+    caf::anon_send_exit(d.aut, caf::exit_reason::user_shutdown);
+    d.run();
+    d.aut = start_llm_endpoint(d.system, setup);
+    d.run();
+  };
+  restart();
+  CHECK(d.call(words)->why().code == errc::circuit_open);
+  gate->order(breaker_order::self);
+  auto slot = d.call(words);
+  d.answer(0, error{errc::unavailable, "503"});
+  CHECK(slot->why().code == errc::unavailable); // 3 tokens pay for no retry
+  restart();
+
+  REQUIRE_FALSE(states->empty());
+  CHECK(states->back() == R"({"tokens":3})");
+  caf::anon_send_exit(supervisor, caf::exit_reason::user_shutdown);
+  setup.supervisor = nullptr;
+  d.run();
 }
 
 TEST_CASE("a rate limit that asks for too much patience is passed on") {

@@ -1,114 +1,11 @@
-#include "actors/tool/tool.hpp"
-
 #include "actors/supervision/supervisor_messages.hpp"
 #include "runtime/core/json.hpp"
-#include "tests/actors/actor_stage.hpp"
-#include "tests/support/catch.hpp"
-
-#include <map>
+#include "tests/actors/tool/tool_ground.hpp"
 
 using namespace troupe;
 using namespace troupe::test;
 
-namespace {
-
-/// Keeps attempts until the test says how they end.
-class held_backend final : public tool_backend {
-public:
-  void start(attempt_request request, attempt_done done) override {
-    dones[request.id] = std::move(done);
-    seen.push_back(std::move(request));
-  }
-  void cancel(attempt_id id) override { cancelled.push_back(id); }
-
-  void answer(std::size_t nth, result<std::string> outcome) {
-    auto done = std::move(dones.extract(seen.at(nth).id).mapped());
-    done(std::move(outcome));
-  }
-
-  std::vector<attempt_request> seen;
-  std::vector<attempt_id> cancelled;
-  std::map<attempt_id, attempt_done> dones;
-};
-
-/// Throws where other backends answer.
-class throwing_backend final : public tool_backend {
-public:
-  void start(attempt_request, attempt_done) override {
-    ++starts;
-    throw std::runtime_error{"a bug"};
-  }
-  void cancel(attempt_id) override {}
-
-  int starts = 0;
-};
-
-struct fixture {
-  actor_stage stage;
-  std::shared_ptr<held_backend> backend = std::make_shared<held_backend>();
-  std::shared_ptr<held_backend> reconciler = std::make_shared<held_backend>();
-  tool_options options;
-  caf::actor aut;
-
-  explicit fixture(tool_options o = {}, bool with_reconciler = false) : options(std::move(o)) {
-    options.name = "desk";
-    start({backend, with_reconciler ? reconciler : nullptr});
-  }
-
-  void start(tool_parts parts) {
-    auto started = spawn_tool(stage.system(), {.env = stage.env,
-                                               .options = options,
-                                               .parts = std::move(parts),
-                                               .timer = stage.timer});
-    REQUIRE(started);
-    aut = stage.keep(*started);
-    stage.run();
-  }
-
-  call_request request(effect_class cls, std::string body = "{}") {
-    call_request r;
-    r.id = ++last_id;
-    r.service = "tool:desk";
-    r.body = std::move(body);
-    r.key = "run-1/0/0//" + std::to_string(last_id);
-    r.cls = cls;
-    r.invocation = "run-1";
-    return r;
-  }
-
-  awaited_ptr<call_reply> call(effect_class cls, std::string body = "{}") {
-    return stage.call(aut, request(cls, std::move(body)));
-  }
-
-  void answer(std::size_t nth, result<std::string> outcome) {
-    backend->answer(nth, std::move(outcome));
-    stage.run();
-  }
-
-  call_id last_id = 0;
-};
-
-error lost() {
-  return error{errc::unavailable, "connection cut", certainty::unknown};
-}
-
-/// Options that differ from the defaults in what `change` says.
-template <class Change>
-tool_options with(Change change) {
-  tool_options o;
-  change(o);
-  return o;
-}
-
-errc code_of(const awaited_ptr<call_reply>& a) {
-  return a->reply && !a->reply->outcome ? a->reply->outcome.error().code : errc::none;
-}
-
-certainty certainty_of(const awaited_ptr<call_reply>& a) {
-  return a->reply->outcome.error().outcome;
-}
-
-} // namespace
+using fixture = tool_ground;
 
 TEST_CASE("a tool answers with what its backend says") {
   fixture f;

@@ -1,5 +1,6 @@
 #include "runtime/telemetry/metrics.hpp"
 
+#include "runtime/telemetry/metrics_sink.hpp"
 #include "runtime/telemetry/troupe_metrics.hpp"
 #include "tests/support/catch.hpp"
 
@@ -87,6 +88,31 @@ TEST_CASE("counts of several threads add up") {
   for (int i = 0; i < 5; ++i)
     sum += family.with({std::to_string(i)}).value();
   CHECK(sum == 4'000);
+}
+
+TEST_CASE("the state of a breaker is a metric") {
+  metrics registry;
+  troupe_metrics numbers{registry};
+  metrics_sink aut{numbers};
+  auto changed = [&](std::string service, std::string state) {
+    event e;
+    e.name = "breaker.changed";
+    e.service = std::move(service);
+    e.result = std::move(state);
+    aut.write(e);
+  };
+
+  changed("tool:desk", "open");
+  changed("llm:fast", "open");
+  changed("llm:fast", "half_open");
+  event failed;
+  failed.name = "journal.commit_failed";
+  aut.write(failed);
+
+  auto text = registry.expose();
+  CHECK(has(text, "troupe_breaker_state{breaker=\"tool:desk\"} 2\n"));
+  CHECK(has(text, "troupe_breaker_state{breaker=\"llm:fast\"} 1\n"));
+  CHECK(has(text, "troupe_breaker_state{breaker=\"store\"} 2\n"));
 }
 
 TEST_CASE("the metrics of troupe are there from the start") {
