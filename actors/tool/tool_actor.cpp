@@ -59,6 +59,10 @@ void tool_actor::on_exit() {
     a.by->cancel(id);
   }
   for (auto& [_, c] : calls_) {
+    if (c->reconciles) { // not "unknown": whoever asks shall ask the successor
+      c->promise.deliver(caf::make_error(caf::sec::request_receiver_down));
+      continue;
+    }
     error why{errc::unavailable, "the actor of the tool ended"};
     if (!c->flying.empty())
       why.outcome = certainty::unknown;

@@ -191,7 +191,7 @@ void stormy_day(kit::world& w) {
     auto all = ask_all(aut, lines);
     aut.run_until([&] { return all_ended(all); }, 20s);
   }
-  w.crash_at.clear();
+  w.calm();
   kit::stage aut{w, desk()};
   auto all = ask_all(aut, lines);
   aut.settle(2min);

@@ -169,15 +169,28 @@ void stage::advance(std::chrono::milliseconds d) {
 }
 
 void stage::settle(std::chrono::milliseconds within, bool may_wait_for_people) {
-  auto answered = ask<idle>(idle_request{});
-  run_until([&] { return answered->has_value(); }, within);
-  if (world_.crashed)
-    return;
-  if (answered->has_value() && (may_wait_for_people || (*answered)->stuck == 0))
-    return;
-  throw failure{fmt::format("{} after {} ms of virtual time:\n  {}\n\nthe last turns\n{}",
-                            answered->has_value() ? "these wait for a person" : "these have not "
-                                                                                "ended",
+  auto& p = *parts_;
+  auto until = p.time.since() + within;
+  std::string state = "these have not ended";
+  // Idle is asked for again while something was on its way to the dispatcher when it answered.
+  while (p.time.since() < until) {
+    run_until([&] { return !p.scheduler.has_job(); });
+    auto answered = ask<idle>(idle_request{});
+    run_until([&] { return answered->has_value(); },
+              std::chrono::ceil<std::chrono::milliseconds>(until - p.time.since()));
+    run_until([&] { return !p.scheduler.has_job(); });
+    if (world_.crashed)
+      return;
+    if (!answered->has_value())
+      break;
+    if (open().size() != (*answered)->stuck)
+      continue;
+    if (may_wait_for_people || (*answered)->stuck == 0)
+      return;
+    state = "these wait for a person";
+    break;
+  }
+  throw failure{fmt::format("{} after {} ms of virtual time:\n  {}\n\nthe last turns\n{}", state,
                             within.count(), fmt::join(open(), "\n  "),
                             table_of(world_.trace.turns(shown_max)))};
 }

@@ -53,9 +53,11 @@ void stage::parts::turn() {
   if (!watchers.empty())
     look_at(*jobs.front());
   scheduler.run_once();
-  if (outside.crash_in_recovery != 0 && outside.lives == 2
-      && ++turns == outside.crash_in_recovery)
+  if (outside.crash_in_recovery != 0 && outside.boundary_crashes == 1
+      && ++turns == outside.crash_in_recovery) {
+    outside.crash_in_recovery = 0;
     die();
+  }
 }
 
 void stage::parts::look_at(caf::resumable& job) {

@@ -88,6 +88,13 @@ public:
     passes(crash_kind::after_effect);
   }
 
+  /// No crash and no failure that was planned will come any more.
+  void calm() {
+    crash_at.clear();
+    crash_in_recovery = 0;
+    fail_commits = false;
+  }
+
   /// Something that nobody planned has happened: the stage throws it out of `run` as a `failure`.
   void problem(std::string what) { problems.push_back(std::move(what)); }
 
@@ -128,8 +135,9 @@ public:
   std::set<std::uint64_t> crash_at;
   std::vector<crash_kind> passed; ///< what each boundary was
   std::uint64_t lives = 0;        ///< of the process
-  /// In the second life the machine dies after so many turns of actors: in the middle of recovery,
-  /// where nothing is written. 0: it does not.
+  std::uint64_t boundary_crashes = 0; ///< of `crash_at`, so far
+  /// In the life after the first of these the machine dies once more, after so many turns of actors:
+  /// in the middle of recovery, where nothing is written. 0: it does not.
   std::uint64_t crash_in_recovery = 0;
   std::uint64_t boundaries = 0;
   bool fail_commits = false;
@@ -148,6 +156,7 @@ private:
     passed.push_back(k);
     if (!crash_at.contains(boundaries++))
       return false;
+    ++boundary_crashes;
     crashed = true;
     return true;
   }

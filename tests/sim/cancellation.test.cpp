@@ -212,7 +212,7 @@ TEST_CASE("a child that loses a race is cancelled, over a crash at every boundar
     [](kit::world& w) {
       auto a = drive(w, cast_of({"patient", "impatient"}), "impatient", one_order);
       CHECK(receipt_of(a).note == "timed_out");
-      w.crash_at.clear(); // the parent may end before its child
+      w.calm(); // the parent may end before its child
       kit::stage stage{w, cast_of({"patient", "impatient"})};
       CHECK(reaches(stage, "2", store::status::cancelled, 1min));
       CHECK(w.total("tool:charge") == 0);
