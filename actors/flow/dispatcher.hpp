@@ -150,6 +150,7 @@ private:
   void admit(slot& s);
   void start(slot& s);
   void stand_in_line(slot& s, bool first = false);
+  bool is_first(const slot& s) const;
   void take_key(slot& s);
   void give_key(slot& s);
   void release_key(slot& s);
@@ -158,6 +159,7 @@ private:
   void next_in_line(agent_state& a);
   void on_durable(const durable& d);
   void on_ended(invocation_ended& e);
+  bool keep_end(slot& s, invocation_ended& e);
   void on_died(const invocation_died& d);
   void on_stopped(const invocation_stopped& s);
   void on_passivate(const passivate_me& p);

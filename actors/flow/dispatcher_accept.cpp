@@ -3,6 +3,7 @@
 
 #include "runtime/core/digest.hpp"
 #include "runtime/core/json.hpp"
+#include "runtime/core/planted.hpp"
 
 #include <boost/json.hpp>
 #include <fmt/format.h>
@@ -121,7 +122,7 @@ void dispatcher::look_up(invoke_request r, std::uint64_t hash, waiter w,
     accept(std::move(r), hash, std::move(w), std::move(c));
     return;
   }
-  if (looking_.contains(key)) {
+  if (looking_.contains(key) && !planted(planted_bug::admitted_twice)) {
     stashed_.push_back([this, r = std::move(r), hash, w, c](const error* why) mutable {
       if (why == nullptr)
         look_up(std::move(r), hash, std::move(w), std::move(c));
@@ -297,7 +298,8 @@ void dispatcher::accept(invoke_request r, std::uint64_t hash, waiter w,
   record.no = no;
   record.agent = r.agent;
   record.key = s.key;
-  record.idempotency_key = s.idempotency_key;
+  if (!planted(planted_bug::idempotency_forgotten))
+    record.idempotency_key = s.idempotency_key;
   record.input_hash = hash;
   // One with a key is `running` once it has it: at a restart those come first.
   record.state = s.key.empty() ? store::status::running : store::status::queued;

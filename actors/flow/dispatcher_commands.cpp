@@ -1,6 +1,8 @@
 // What a person or a program asks of an invocation that is already there.
 #include "actors/flow/dispatcher.hpp"
 
+#include "runtime/core/planted.hpp"
+
 #include <fmt/format.h>
 
 namespace troupe {
@@ -66,6 +68,8 @@ void dispatcher::on_await(await_invocation& a, caf::response_promise promise) {
 void dispatcher::acknowledge(slot& s, lsn at, caf::response_promise promise) {
   if (at == 0)
     promise.deliver(command_reply{error{errc::store_failed, setup_.log.why().message}});
+  else if (planted(planted_bug::command_told_early))
+    promise.deliver(command_reply{});
   else
     more(s).commands.push_back({at, std::move(promise)});
 }
@@ -112,10 +116,13 @@ void dispatcher::on_signal(signal_request& r, caf::response_promise promise) {
   if (at == 0)
     return;
   s->last_row = at;
-  if (s->actor)
+  if (s->actor) {
     tell(*s, signal_arrived{at, r.name, r.value});
-  else
-    wake(*s);
+    return;
+  }
+  if (s->more) // one that has not begun must read its journal now: the signal stands there alone
+    s->more->fresh = nullptr;
+  wake(*s);
 }
 
 // A crash right after a signal, a cancellation or a decision must not leave one asleep that has
@@ -189,6 +196,13 @@ void dispatcher::cancel(slot& s, journal::cancel_reason why, caf::response_promi
 }
 
 void dispatcher::on_child_abandoned(const child_abandoned& c) {
+  if (looking_.contains({c.agent, c.key})) { // it is about to be accepted
+    stashed_.push_back([this, c](const error* why) {
+      if (why == nullptr)
+        on_child_abandoned(c);
+    });
+    return;
+  }
   auto i = keys_.find({c.agent, c.key});
   auto* child = i == keys_.end() ? nullptr : find(i->second);
   if (child == nullptr)

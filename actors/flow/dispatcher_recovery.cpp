@@ -1,6 +1,8 @@
 // Taking up what was open: at start, and after a commit has failed.
 #include "actors/flow/dispatcher.hpp"
 
+#include "runtime/core/planted.hpp"
+
 #include <algorithm>
 #include <charconv>
 
@@ -112,7 +114,7 @@ void dispatcher::adopt(store::open_entry& e) {
   s.parent = e.parent;
   read_parent_effect(e.parent_effect, s.parent_at, s.parent_generation, s.parent_waits);
   auto me = caf::actor_cast<caf::actor>(this);
-  if (s.deadline != never)
+  if (s.deadline != never && !planted(planted_bug::deadline_not_rearmed))
     send(setup_.timer, arm_timer{me, s.no | deadline_bit, s.deadline});
   if (!s.idempotency_key.empty())
     keys_[{e.agent, s.idempotency_key}] = s.no;
@@ -125,7 +127,7 @@ void dispatcher::adopt(store::open_entry& e) {
   s.keyless = yielded;
   if (!s.key.empty() && !yielded) // the one that has begun has the key
     stand_in_line(s, s.state != store::status::queued);
-  if (waits && s.wake_at != never && asleep)
+  if (waits && s.wake_at != never && asleep && !planted(planted_bug::sleeper_not_rearmed))
     send(setup_.timer, arm_timer{me, s.no, s.wake_at});
   if (!asleep)
     to_take_up_.push_back(s.no);
@@ -159,7 +161,8 @@ void dispatcher::on_log_failed(const error& why) {
   }
   tell_all(error{errc::store_failed, why.message});
   slots_.clear();
-  keys_.clear();
+  if (!planted(planted_bug::rollback_keeps_table))
+    keys_.clear();
   to_take_up_.clear();
   ending_ = 0;
   begin_after_.clear();

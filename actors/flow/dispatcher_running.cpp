@@ -1,6 +1,8 @@
 // From its turn to its end: keys, concurrency, sleep, deaths.
 #include "actors/flow/dispatcher.hpp"
 
+#include "runtime/core/planted.hpp"
+
 #include <algorithm>
 
 namespace troupe {
@@ -8,7 +10,7 @@ namespace troupe {
 void dispatcher::admit(slot& s) {
   if (!s.key.empty()) {
     stand_in_line(s);
-    if (s.agent->keys[s.key].front() != s.no)
+    if (!is_first(s))
       return; // its turn comes when the key is free
   }
   take_key(s);
@@ -21,6 +23,10 @@ void dispatcher::stand_in_line(slot& s, bool first) {
   else
     line.push_back(s.no);
   ++s.agent->in_lines;
+}
+
+bool dispatcher::is_first(const slot& s) const {
+  return s.agent->keys.at(s.key).front() == s.no || planted(planted_bug::second_writer_admitted);
 }
 
 void dispatcher::take_key(slot& s) {
@@ -120,7 +126,7 @@ void dispatcher::take_up(slot& s) {
   auto& line = s.agent->keys[s.key];
   if (std::find(line.begin(), line.end(), s.no) == line.end())
     admit(s);
-  else if (line.front() == s.no)
+  else if (is_first(s))
     take_key(s);
 }
 
@@ -145,20 +151,40 @@ void dispatcher::on_ended(invocation_ended& e) {
   auto* s = find(e.no);
   if (s == nullptr || s->actor != current_sender())
     return;
+  if (!keep_end(*s, e))
+    return; // `log_failed` is on its way and clears the slots
   drop_actor(*s);
   s->state = e.how.state;
   // Messages between agents of one process are not outputs: the parent may know before it is
   // durable, since whatever it does then is gated behind it.
   tell_parent(*s, e.how.value);
   more(*s).ending = std::move(e.how);
-  s->ended_at = e.at == 0 ? 1 : e.at;
+  s->ended_at = e.at;
   ++ending_;
+  if (planted(planted_bug::key_released_early))
+    release_key(*s);
   if (setup_.log.durable_lsn() >= s->ended_at)
     close(*s);
 }
 
+// A command that came as it ended was written after its end, and the store takes it for running
+// again. The end has the last word.
+bool dispatcher::keep_end(slot& s, invocation_ended& e) {
+  bool told_from_journal = e.at == 0; // which was begun again, so the store took it for open
+  if (!told_from_journal && s.last_row < e.at)
+    return true;
+  store::unit u;
+  u.invocation = s.no;
+  u.changed = store::change{e.how.state, never, setup_.env.clock.now(), journal::outside,
+                            journal::outside};
+  e.at = append(std::move(u));
+  return e.at != 0;
+}
+
 void dispatcher::drop_actor(slot& s) {
   s.actor = nullptr;
+  if (planted(planted_bug::concurrency_leaked) && s.state == store::status::suspended)
+    s.admitted = false;
   if (std::exchange(s.admitted, false)) {
     --s.agent->live;
     next_in_line(*s.agent);
@@ -256,7 +282,7 @@ void dispatcher::on_key_wanted(const key_wanted& k) {
   auto& line = s->agent->keys[s->key];
   if (std::find(line.begin(), line.end(), s->no) == line.end())
     stand_in_line(*s);
-  if (line.front() == s->no)
+  if (is_first(*s))
     give_key(*s);
 }
 
@@ -289,7 +315,7 @@ void dispatcher::on_passivate(const passivate_me& p) {
   auto* s = find(p.no);
   if (s == nullptr || s->actor != current_sender())
     return;
-  bool go = p.received == s->sent;
+  bool go = p.received == s->sent || planted(planted_bug::mail_lost_to_passivation);
   send(s->actor, passivation_answered{go});
   if (!go)
     return;

@@ -1,5 +1,7 @@
 #include "actors/guard/retry.hpp"
 
+#include "runtime/core/planted.hpp"
+
 #include <algorithm>
 #include <array>
 #include <cstddef>
@@ -62,7 +64,7 @@ retry_decision retry_state::failed(const error& why, utc_time now, retry_budget&
   doubtful_ = doubtful_ || unknown;
   if (!may_pass(why.code))
     return {retry_stop::permanent};
-  if (unknown && !repeatable(cls_))
+  if (unknown && !repeatable(cls_) && !planted(planted_bug::unsafe_retry))
     return {retry_stop::unsafe};
   if (attempts_ >= options_->attempts_max)
     return {retry_stop::attempts};

@@ -17,3 +17,7 @@ find_package(CLI11 REQUIRED)
 add_library(troupe_private_deps INTERFACE)
 target_link_libraries(troupe_private_deps INTERFACE
   Boost::url CURL::libcurl SQLite::SQLite3 OpenSSL::Crypto prometheus-cpp::core valijson)
+
+# The seams of runtime/core/planted.hpp, for sources that have some and tests that use them.
+add_library(troupe_planted INTERFACE)
+target_compile_definitions(troupe_planted INTERFACE $<$<BOOL:${TROUPE_PLANTED}>:TROUPE_PLANTED>)

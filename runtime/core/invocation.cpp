@@ -1,4 +1,5 @@
 #include "runtime/core/invocation.hpp"
+#include "runtime/core/planted.hpp"
 
 #include <fmt/format.h>
 
@@ -100,7 +101,9 @@ void invocation::on_history(history& h) {
   if (r.end()) { // ended already: say so again, somebody may not have heard it
     const auto& end = *r.end();
     outcome how;
-    how.state = end.ok ? store::status::completed : store::status::failed;
+    how.state = end.ok          ? store::status::completed
+                : r.was_cancelled() ? store::status::cancelled
+                                    : store::status::failed;
     how.value = end.ok ? result<std::string>{end.value.text} : result<std::string>{end.failure};
     over_ = true;
     send(world_.dispatcher, invocation_ended{who_.no, 0, std::move(how)});
@@ -119,6 +122,8 @@ void invocation::on_history(history& h) {
   deaths_ = r.deaths();
   // Those that came while the journal was being loaded may stand in it as well.
   auto early = std::exchange(signals_, r.take_signals());
+  if (planted(planted_bug::early_signal_dropped))
+    early.clear();
   for (auto& s : early)
     if (std::none_of(signals_.begin(), signals_.end(), [&](const auto& w) { return w.id == s.id; }))
       signals_.push_back(std::move(s));
@@ -210,9 +215,15 @@ void invocation::on_child(child_reported& c) {
   advance();
 }
 
-void invocation::on_signal(signal_arrived& s) {
+// The dispatcher's row has said that it runs again; not where a key is shared, for there only the
+// one that has it says so.
+void invocation::count_command() {
   ++received_;
-  suspended_ = false; // the dispatcher's row says so
+  suspended_ = suspended_ && who_.yields;
+}
+
+void invocation::on_signal(signal_arrived& s) {
+  count_command();
   if (over_ || s.id <= last_signal_)
     return; // seen already, in the journal
   last_signal_ = s.id;
@@ -222,8 +233,7 @@ void invocation::on_signal(signal_arrived& s) {
 }
 
 void invocation::on_cancel(journal::cancel_reason reason) {
-  ++received_;
-  suspended_ = false;
+  count_command();
   if (over_ || cancel_asked_)
     return;
   cancel_asked_ = true;
@@ -235,8 +245,7 @@ void invocation::on_cancel(journal::cancel_reason reason) {
 }
 
 void invocation::on_resolution(const journal::resolved& r) {
-  ++received_;
-  suspended_ = false;
+  count_command();
   if (over_)
     return;
   if (!begun_ || !live_) { // the journal that is being loaded may be older

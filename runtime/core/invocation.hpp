@@ -119,6 +119,7 @@ private:
   void on_durable(const durable& d);
   void on_timer(std::uint64_t id);
   void on_child(child_reported& c);
+  void count_command();
   void on_signal(signal_arrived& s);
   void on_cancel(journal::cancel_reason reason);
   void on_resolution(const journal::resolved& r);

@@ -1,5 +1,6 @@
 // The effects of an invocation: how each kind is carried out, settled and cancelled.
 #include "runtime/core/invocation.hpp"
+#include "runtime/core/planted.hpp"
 
 #include <fmt/format.h>
 
@@ -90,6 +91,8 @@ void invocation::start_call(effect_base& e) {
   r.service = std::move(name);
   r.body = request_body(e);
   r.key = key_of(e);
+  if (planted(planted_bug::key_fresh_per_sending))
+    r.key += std::to_string(r.id);
   r.cls = e.cls_;
   // What must not be repeated has its time from when it was journaled, not from when the gate let it
   // out: after a crash only the former is known, and reconcile's `not_done` counts from there.
@@ -152,7 +155,7 @@ void invocation::start_again(effect_base& e) {
     if (auto service = world_.env.services.find(service_of(e));
         service && now - e.when_ > service->info.key_ttl)
       cls = effect_class::at_most_once;
-  if (repeatable(cls))
+  if (repeatable(cls) || planted(planted_bug::repeated_blindly))
     start(e);
   else
     settle(e, "the process ended while the call was in flight");
@@ -163,6 +166,8 @@ void invocation::on_reply(std::uint64_t id, call_reply& r) {
   auto* e = find(id);
   if (over_)
     return;
+  if (planted(planted_bug::late_answer_delivered) && e == nullptr && !pending_.empty())
+    e = pending_.begin()->second;
   if (e == nullptr || e->phase_ == phase::ready) {
     // A loser's answer: known to people, not to the coroutine.
     record_note("late_result", r.outcome ? *r.outcome : to_json(to_string(r.outcome.error())));
@@ -170,6 +175,9 @@ void invocation::on_reply(std::uint64_t id, call_reply& r) {
     return;
   }
   e->call_ = 0;
+  // What an earlier life has sent may have happened, however definite this refusal is.
+  if (!r.outcome && e->repeated_ && e->cls_ == effect_class::idempotent)
+    r.outcome = std::move(r.outcome).error().may_have_happened();
   bool doubtful = !r.outcome && r.outcome.error().outcome == certainty::unknown;
   if (doubtful && e->cls_ == effect_class::at_most_once)
     settle(*e, to_string(r.outcome.error()));
@@ -253,6 +261,8 @@ void invocation::on_reconciled(std::uint64_t id, const reconcile_reply& r) {
 std::chrono::microseconds invocation::time_to_land(const effect_base& e) const {
   auto service = world_.env.services.find(service_of(e));
   auto flight = service ? service->info.total_timeout : std::chrono::milliseconds{30'000};
+  if (planted(planted_bug::not_done_trusted_early))
+    return {};
   if (e.left_ == steady_time{})
     return e.when_ + flight - world_.env.clock.now();
   return std::chrono::ceil<std::chrono::microseconds>(e.left_ + flight
@@ -332,7 +342,8 @@ bool invocation::in_doubt(const effect_base& e) const {
 }
 
 void invocation::cancel_in_flight(effect_base& e) noexcept {
-  if (e.kind_ == effect_kind::invoke && e.phase_ == phase::started)
+  if (e.kind_ == effect_kind::invoke && e.phase_ == phase::started
+      && !planted(planted_bug::cancel_misses_child))
     orphans_.push_back({e.name_, key_of(e)});
   auto service = is_call(e.kind_) ? world_.env.services.find(service_of(e)) : std::nullopt;
   if (auto call = std::exchange(e.call_, 0); call != 0 && service)
@@ -360,7 +371,8 @@ void invocation::abandon(effect_base& e) noexcept {
     send(world_.timer, arm_timer{caf::actor_cast<caf::actor>(this), e.id_, never});
   // A signal that was about to be taken waits for the next one who asks for it.
   for (auto& item : ready_)
-    if (item.id == e.id_ && item.signal != 0 && item.value) {
+    if (item.id == e.id_ && item.signal != 0 && item.value
+        && !planted(planted_bug::signal_lost_in_race)) {
       auto next = std::find_if(signals_.begin(), signals_.end(),
                                [&](const auto& w) { return w.id > item.signal; });
       signals_.insert(next, {item.signal, e.name_, std::move(*item.value)});
@@ -370,6 +382,8 @@ void invocation::abandon(effect_base& e) noexcept {
 void invocation::make_ready(effect_base& e, result<std::string> value, std::uint64_t signal) {
   e.phase_ = phase::ready;
   ready_.push_back({e.id_, std::move(value), signal});
+  if (planted(planted_bug::recorded_on_arrival))
+    record_completion(e, ready_.back());
 }
 
 // -- observers -----------------------------------------------------------------------------------
@@ -382,7 +396,8 @@ std::string invocation::service_of(const effect_base& e) const {
 }
 
 std::string invocation::key_of(const effect_base& e) const {
-  return e.key_.empty() ? effect_key(who_.id, e.run_, generation_, e.at()) : e.key_;
+  auto generation = planted(planted_bug::key_reused_by_generation) ? 0 : generation_;
+  return e.key_.empty() ? effect_key(who_.id, e.run_, generation, e.at()) : e.key_;
 }
 
 bool invocation::all_passive() const {

@@ -1,5 +1,6 @@
 // How effects are issued: matched with the journal, or written into it.
 #include "runtime/core/invocation.hpp"
+#include "runtime/core/planted.hpp"
 
 #include <fmt/format.h>
 
@@ -214,7 +215,7 @@ bool invocation::issue_live(effect_base& e) {
 
 void invocation::begin_when_durable(effect_base& e) {
   bool output = is_call(e.kind_) || e.kind_ == effect_kind::run;
-  if (output && e.cls_ != effect_class::pure) {
+  if (output && e.cls_ != effect_class::pure && !planted(planted_bug::output_before_gate)) {
     e.phase_ = phase::gated;
     e.gate_ = 0;
     gated_.push_back(e.id_);
@@ -258,6 +259,7 @@ void invocation::reissue(effect_base& e) {
     return;
   }
   e.when_ = world_.env.clock.now();
+  e.repeated_ = false; // what was sent before did not happen
   journal::command c;
   c.at = e.at();
   c.kind = e.kind_;

@@ -1,5 +1,6 @@
 // What an invocation writes, and when.
 #include "runtime/core/invocation.hpp"
+#include "runtime/core/planted.hpp"
 
 #include <fmt/format.h>
 
@@ -109,7 +110,7 @@ void invocation::record_completion(const effect_base& e, const ready_item& r) {
   else
     c.failure = r.value.error();
   c.when = world_.env.clock.now();
-  c.signal = r.signal;
+  c.signal = planted(planted_bug::signal_not_marked_consumed) ? 0 : r.signal;
   out_.add(c);
   count_entry();
 }

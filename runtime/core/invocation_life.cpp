@@ -1,5 +1,6 @@
 // The coroutine's life within an invocation: replay, live, generations, its end.
 #include "runtime/core/invocation.hpp"
+#include "runtime/core/planted.hpp"
 
 #include <fmt/format.h>
 
@@ -125,7 +126,8 @@ bool invocation::deliver_ready() {
                                                                : certainty::definite};
     if (item.signal != 0)
       send(world_.dispatcher, signal_consumed{who_.no});
-    record_completion(*e, item);
+    if (!planted(planted_bug::recorded_on_arrival))
+      record_completion(*e, item);
     deliver(*e, std::move(item.value));
     return true;
   }
@@ -156,6 +158,8 @@ void invocation::go_live() {
     for (auto& [id, e] : pending_)
       if (e->phase_ == phase::replayed)
         open.push_back(id);
+    if (planted(planted_bug::branch_not_begun_again) && open.size() > 1)
+      open.pop_back();
     for (auto id : open)
       if (auto* e = find(id); e != nullptr && !over_)
         begin_again(*past, *e);
@@ -249,6 +253,10 @@ void invocation::next_generation(std::string state) {
   out_.add(journal::entry{std::move(began)});
   if (!saved.empty())
     out_.add(journal::entry{journal::state_loaded{keep(saved)}});
+  if (!saved.empty() && planted(planted_bug::state_saved_at_checkpoint))
+    extra().state = store::saved_state{who_.agent, who_.key, saved};
+  if (planted(planted_bug::signal_not_carried_over))
+    signals_.clear();
   for (const auto& s : signals_)
     out_.add(journal::entry{
       journal::signalled{s.id, s.name, keep(s.value), world_.env.clock.now()}});
@@ -423,7 +431,7 @@ void invocation::mark_suspended() {
   // the last commit. And of those that share a key by yielding, `running` is the one that has it.
   auto wake = next_wake();
   for (const auto& [_, e] : pending_)
-    if (e->kind_ == journal::effect_kind::invoke)
+    if (e->kind_ == journal::effect_kind::invoke && !planted(planted_bug::child_not_asked_again))
       wake = world_.env.clock.now();
   auto state = waits_for_decision()         ? store::status::parked
                : who_.yields && has_key_ ? store::status::running

@@ -1,6 +1,7 @@
 #include "runtime/core/timer.hpp"
 
 #include "runtime/core/messages.hpp"
+#include "runtime/core/planted.hpp"
 #include "runtime/core/timer_queue.hpp"
 
 #include <caf/event_based_actor.hpp>
@@ -70,7 +71,8 @@ private:
     auto now = clock_.now();
     while (auto next = queue_.pop(now))
       send(next->who, timer_fired{next->id});
-    sleep();
+    if (!planted(planted_bug::wakeup_lost))
+      sleep();
   }
 
   /// Keeps one look on its way, towards the earliest timer.

@@ -1,6 +1,7 @@
 #include "runtime/journal/log.hpp"
 
 #include "runtime/core/json.hpp"
+#include "runtime/core/planted.hpp"
 
 #include <caf/event_based_actor.hpp>
 #include <fmt/format.h>
@@ -41,6 +42,8 @@ private:
     take_batch();
     if (batch_.units.empty())
       return;
+    if (planted(planted_bug::told_before_synced))
+      tell();
     auto begin = log_.env_.clock.steady();
     auto done = log_.store_.commit(batch_);
     if (log_.on_commit)

@@ -1,5 +1,7 @@
 #include "runtime/journal/replay.hpp"
 
+#include "runtime/core/planted.hpp"
+
 #include <algorithm>
 
 namespace troupe::journal {
@@ -26,7 +28,7 @@ void replay::take(entry& e, const row& r) {
   } else if (auto* gen = std::get_if<generation_began>(&e)) {
     begin_generation(*gen, r);
   } else if (auto* s = std::get_if<signalled>(&e)) {
-    auto id = s->id != 0 ? s->id : r.at;
+    auto id = s->id != 0 && !planted(planted_bug::signal_renumbered) ? s->id : r.at;
     signals_.emplace(id, waiting_signal{id, std::move(s->name), std::move(s->value.text)});
   } else if (auto* begun = std::get_if<started>(&e)) {
     started_ = *begun;
@@ -56,6 +58,7 @@ void replay::take(entry& e, const row& r) {
 }
 
 void replay::take_step(entry& e, std::uint32_t run) {
+  was_cancelled_ = was_cancelled_ || std::holds_alternative<cancel_delivered>(e);
   if (auto* c = std::get_if<command>(&e)) {
     if (!open_.insert(c->at).second) { // sent again
       parked_.erase(c->at);
@@ -98,6 +101,7 @@ void replay::begin_run(std::uint32_t kept, std::uint32_t run) {
   parked_.clear();
   deaths_.clear();
   cancel_.reset();
+  was_cancelled_ = false;
 }
 
 // Cuts the record, and remembers of what is cut off what the new run must know.

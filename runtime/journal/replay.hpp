@@ -43,6 +43,8 @@ public:
   const std::vector<lsn>& generation_rows() const noexcept { return generation_rows_; }
   std::vector<waiting_signal> take_signals();
   const std::optional<cancel_asked>& cancel() const noexcept { return cancel_; }
+  /// Whether the cancellation reached the coroutine.
+  bool was_cancelled() const noexcept { return was_cancelled_; }
   /// Whether this drift has been noted before.
   bool has_drift(const std::string& detail) const { return drifts_.contains(detail); }
   const std::optional<ended>& end() const noexcept { return ended_; }
@@ -124,6 +126,7 @@ private:
   std::vector<lsn> generation_rows_;
   std::map<std::uint64_t, waiting_signal> signals_;
   std::optional<cancel_asked> cancel_;
+  bool was_cancelled_ = false;
   std::map<address, parking> parked_;
   std::optional<ended> ended_;
   std::vector<died> deaths_;
