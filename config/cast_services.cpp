@@ -1,6 +1,6 @@
 #include "config/cast_services.hpp"
 
-#include "actors/guard/breaker_actor.hpp"
+#include "actors/guard/breaker_child.hpp"
 #include "actors/llm/llm_endpoint.hpp"
 #include "actors/supervision/supervisor.hpp"
 #include "actors/tool/mcp_client.hpp"
@@ -57,26 +57,14 @@ public:
       if (!spec)
         return std::move(spec).error();
       if (gate)
-        out.children.push_back(breaker_of(o.id, std::move(gate)));
+        out.children.push_back(
+          breaker_child(setup_.system, setup_.env, setup_.timer, o.id, std::move(gate)));
       out.children.push_back(std::move(*spec));
     }
     return out;
   }
 
 private:
-  /// The actor of a breaker stands before the one that it guards, under the same supervisor.
-  child_spec breaker_of(const std::string& id, std::shared_ptr<breaker> gate) const {
-    child_spec spec;
-    spec.options.id = "breakers." + id;
-    spec.service = breaker_service_name(gate->service());
-    spec.start = [&system = setup_.system, &env = setup_.env, timer = setup_.timer,
-                  gate = std::move(gate)](const child_start& s) {
-      return result<caf::actor>{
-        spawn_breaker(system, breaker_setup{gate, env, timer, s.supervisor, s.id, s.checkpoint})};
-    };
-    return spec;
-  }
-
   result<child_spec> tool(const std::string& name, std::shared_ptr<breaker>& gate) const {
     auto options = setup_.what.tools.at(name);
     options.name = name;

@@ -1,6 +1,7 @@
 // The actors of a server's tools: one each, under a supervisor of its own. See mcp_client_actor.hpp.
 
 #include "actors/guard/breaker_actor.hpp"
+#include "actors/guard/breaker_child.hpp"
 #include "actors/supervision/supervisor.hpp"
 #include "actors/tool/mcp_client_actor.hpp"
 #include "actors/tool/tool.hpp"
@@ -83,17 +84,9 @@ result<caf::actor> mcp_client_actor::start_tool(const std::shared_ptr<const mcp_
                                           usually_slow(longest), env_);
   supervisor_setup setup{env_, {}, {}, timer_};
   setup.options.name = options.name;
-  child_spec gate;
-  gate.options.id = "breakers.tools." + options.name;
-  gate.service = breaker_service_name(guards.gate->service());
-  gate.start = [&system = system(), &env = env_, timer = timer_,
-                state = guards.gate](const child_start& s) {
-    return result<caf::actor>{
-      spawn_breaker(system, breaker_setup{state, env, timer, s.supervisor, s.id, s.checkpoint})};
-  };
-  setup.children.push_back(std::move(gate));
   child_spec child;
   child.options.id = "tools." + options.name;
+  setup.children.push_back(breaker_child(system(), env_, timer_, child.options.id, guards.gate));
   child.service = tool_service_name(options.name);
   child.info = service_info_of(options);
   child.start = [&system = system(), &env = env_, timer = timer_, parts = std::move(*parts),

@@ -109,4 +109,31 @@ inline certainty certainty_of(const awaited_ptr<call_reply>& a) {
   return a->reply->outcome.error().outcome;
 }
 
+/// One attempt each, so that a test counts calls.
+inline tool_options once() {
+  return with([](tool_options& o) { o.retry.attempts_max = 1; });
+}
+
+template <class Change>
+tool_options once_with(Change change) {
+  auto o = once();
+  change(o);
+  return o;
+}
+
+/// `n` calls that end in `outcome`.
+inline void calls(tool_ground& f, int n, const result<std::string>& outcome) {
+  for (int i = 0; i < n; ++i) {
+    auto seen = f.backend->seen.size();
+    auto answer = f.call(effect_class::read);
+    REQUIRE(f.backend->seen.size() == seen + 1);
+    f.answer(seen, outcome);
+    REQUIRE(answer->reply);
+  }
+}
+
+inline error down() {
+  return error{errc::unavailable, "connection refused"};
+}
+
 } // namespace troupe::test
