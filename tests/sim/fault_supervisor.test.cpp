@@ -54,7 +54,8 @@ public:
       guard.options.id = "guard";
       guard.service = "guarded";
       guard.info = info;
-      guard.start = [this, service, &system](const child_start& with) {
+      // `life` too: this supervisor may end after the one above it, which owns it as well.
+      guard.start = [this, life, service, &system](const child_start& with) {
         return result<caf::actor>{system.spawn(guard_actor, this, service, with.supervisor)};
       };
       supervisor_options o;
