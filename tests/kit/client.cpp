@@ -33,7 +33,7 @@ client::asked& client::at(stage& on) {
   return fresh;
 }
 
-void client::act(stage& on, std::mt19937_64& chance) {
+void client::act(stage& on, std::mt19937_64& chance, bool eager) {
   auto& a = at(on);
   bool again = !a.run || a.run->refused || (a.run->ended && store::is_open(a.run->state));
   if (again) {
@@ -45,16 +45,15 @@ void client::act(stage& on, std::mt19937_64& chance) {
   if (id_.empty() || ended_ || gone_)
     return;
   auto wanted = std::max<std::size_t>(part_->signals, signals_.size()) - signals_.size();
-  for (auto n = std::min(wanted, signals_at_once); n > a.signals.size();) {
+  auto now = [&] { return eager || chance() % 4 == 0; };
+  for (auto n = std::min(wanted, signals_at_once); n > a.signals.size() && now();) {
     signal_request s;
     s.id = id_;
     s.name = "go";
     s.value = std::to_string(++last_signal_);
     a.signals.emplace_back(last_signal_, on.ask<command_reply>(std::move(s)));
-    if (chance() % 2 == 0)
-      break;
   }
-  if (part_->cancels && !cancel_told_ && !a.cancel && chance() % 4 == 0)
+  if (part_->cancels && !cancel_told_ && !a.cancel && now())
     a.cancel = on.ask<command_reply>(cancel_request{id_});
 }
 

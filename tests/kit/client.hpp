@@ -12,8 +12,8 @@ class client {
 public:
   explicit client(const part& p) : part_(&p) {}
 
-  /// Does something on this stage: asks (again), signals, cancels.
-  void act(stage& on, std::mt19937_64& chance);
+  /// Asks (again), signals, cancels; unless `eager`, only perhaps.
+  void act(stage& on, std::mt19937_64& chance, bool eager);
 
   /// To be called after each turn of the stage: what has it been told? Throws a `violation`.
   void watch(stage& on);

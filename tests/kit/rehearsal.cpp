@@ -23,8 +23,6 @@ constexpr int calm_rounds_max = 60;
 constexpr milliseconds calm_round_max{600'000};
 /// More deaths of tools in one life than this would make their supervisor give up.
 constexpr int tool_deaths_max = 2;
-/// Turns of actors, at most, between two acts of the clients.
-constexpr std::uint64_t turns_max = 400;
 /// Most time between two rounds; one in ten is long.
 constexpr std::uint64_t round_max = 4'000;
 constexpr std::uint64_t long_round_max = 7'200'000;
@@ -108,6 +106,7 @@ private:
     }
     auto& on = lives_.front()->on();
     punctual_.since = on.now() + settling;
+    run(settling);
     for (int i = 0; i < rude_rounds && !all_done(); ++i) {
       kill_tool(30);
       act(on);
@@ -118,7 +117,7 @@ private:
     milliseconds step{200};
     auto over = [&] { return on.now() >= until || (all_done() && nothing_open(on)); };
     for (int i = 0; i < calm_rounds_max && !over(); ++i) {
-      act(on);
+      act(on, true);
       resolve_parked(on, far_);
       run(step);
       step = std::min(step * 2, calm_round_max);
@@ -172,10 +171,10 @@ private:
   }
 
   // -- what happens in them --
-  void act(stage& on) {
+  void act(stage& on, bool eager = false) {
     for (auto& c : clients_)
-      if (percent(70))
-        c.act(on, chance_);
+      if (eager || percent(70))
+        c.act(on, chance_, eager);
   }
 
   void kill_tool(std::uint32_t chance) {
@@ -196,7 +195,7 @@ private:
   // After each turn of an actor. Now and then clients act in the midst of it.
   bool turn(stage& on) {
     if (until_act_-- == 0) {
-      until_act_ = draw(turns_max);
+      until_act_ = draw(faults_.turns_between_acts);
       act(on);
     }
     if (!ungated_.empty())
@@ -280,7 +279,7 @@ private:
   utc_time begun_{};       ///< the last life
   bool disturbed_ = false; ///< commits of this life may fail
   int deaths_ = 0;         ///< of tools, in this life
-  std::uint64_t until_act_ = turns_max;
+  std::uint64_t until_act_ = 0;
   std::vector<std::unique_ptr<process>> lives_; ///< last: they refer to all of this
 };
 
@@ -297,6 +296,7 @@ faults drawn_faults(std::uint64_t seed) {
   f.zombies = percent(15);
   f.tool_deaths = percent(30);
   f.rude_services = percent(80);
+  f.turns_between_acts = percent(50) ? 12 : 300;
   f.down_max = percent(30) ? std::chrono::minutes{100} : std::chrono::milliseconds{0};
   return f;
 }

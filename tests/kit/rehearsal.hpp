@@ -70,6 +70,7 @@ struct faults {
   bool zombies = false;             ///< an old owner goes on beside its successor
   bool tool_deaths = false;
   bool rude_services = true;        ///< `manners`; else they answer everything
+  std::uint32_t turns_between_acts = 300; ///< of actors, at most, between acts of the clients
   std::chrono::milliseconds down_max{0}; ///< between two lives
 };
 

@@ -72,7 +72,11 @@ kit::production three_purchases(const std::string& agent) {
     client.agent = agent;
     client.input = arguments_of(id);
     client.key = id;
-    client.signals = agent == "shop" ? 1 : 0;
+    if (agent == "careless") {
+      p.parts.push_back(std::move(client));
+      continue;
+    }
+    client.signals = 1;
     client.check = [id = std::string{id}](const auto& played, const auto& far) {
       return check_purchase(id, played, far);
     };
@@ -102,7 +106,8 @@ TEST_CASE("a rehearsal finds an agent whose replay differs from its run") {
   });
 
   REQUIRE(report.failed);
-  CHECK(report.failed->what.find("nondeterministic") != std::string::npos);
+  INFO(report.failed->what);
+  CHECK(report.failed->what.find("careless") != std::string::npos); // paused: it has no end
 }
 
 TEST_CASE("the same seed plays the same rehearsal") {

@@ -235,7 +235,7 @@ class shopper final : public agent<job, account> {
     in.told.push_back(std::get<1>(all).value());
     in.told.push_back(std::get<2>(all).value());
     in.told.push_back(std::get<3>(all).value());
-    for (const auto* service : {"press", "stamp", "press"}) {
+    for (const auto* service : {"press", "stamp", "press", "stamp", "press", "stamp"}) {
       auto one = co_await fetch(service, in.id + ".e" + std::to_string(in.n++));
       in.told.push_back(one.value());
     }

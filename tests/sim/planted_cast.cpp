@@ -55,7 +55,7 @@ std::string wrong_count(const account& a, const job& in, bool some_fail, counts&
 /// How many things an agent tells of; 0: it depends.
 std::size_t told_by(const std::string& agent) {
   static const std::map<std::string, std::size_t> all{
-    {"clerk", 16}, {"waiter", 7}, {"parent", 4}, {"sleeper", 3}, {"shopper", 7}, {"thrower", 2}};
+    {"clerk", 16}, {"waiter", 7}, {"parent", 4}, {"sleeper", 3}, {"shopper", 10}, {"thrower", 2}};
   auto i = all.find(agent);
   return i == all.end() ? 0 : i->second;
 }
@@ -179,7 +179,7 @@ kit::production draw_production(std::uint64_t seed) {
                 {"tool:fire", effect_class::at_most_once, false}};
   auto by_key = std::make_shared<counts>();
   constexpr std::array kinds{"clerk", "juggler", "waiter",  "parent",  "teller",
-                             "desk",  "sleeper", "shopper", "thrower", "expiring"};
+                             "desk",  "sleeper", "shopper", "thrower", "expiring", "shopper"};
   // Some kinds only, and more of each: alike ones get into each other's way.
   std::vector<std::string> tonight;
   for (auto n = 1 + chance() % 3; n > 0; --n)
