@@ -1,8 +1,8 @@
-// What all the guards cost a call that succeeds: a tool behind its schema check, bulkhead, breaker,
-// retry and budget, with fallback, hedging and metrics on, against the same request to a bare actor,
-// in turn in the same run.
+// What all the guards cost a call that succeeds: a tool behind its bulkhead, breaker, retry and
+// budget, with fallback, hedging and metrics on, against the same request to a bare actor, in turn
+// in the same run. Holding the arguments to a schema is no guard, and costs as much again: `--schema`.
 //
-//   bench_guards [--calls N] [--runs N]
+//   bench_guards [--calls N] [--runs N] [--schema]
 
 #include "actors/guard/breaker_actor.hpp"
 #include "actors/tool/tool.hpp"
@@ -105,12 +105,13 @@ cost of_a_call(caf::actor_system& system, const caf::actor& to, int calls) {
   return {took.count() / calls, worked / calls};
 }
 
-tool_options all_guards() {
+tool_options all_guards(bool schema) {
   tool_options o;
   o.name = "echo";
   o.effect = effect_class::read;
-  o.input_schema = R"({"type":"object","required":["id"],"properties":{"id":{"type":"string"},)"
-                   R"("cents":{"type":"integer","minimum":1}}})";
+  if (schema)
+    o.input_schema = R"({"type":"object","required":["id"],"properties":{"id":{"type":"string"},)"
+                     R"("cents":{"type":"integer","minimum":1}}})";
   o.fallback.cached = 10min;
   o.fallback.value = "null";
   o.hedge.enabled = true;
@@ -122,9 +123,11 @@ tool_options all_guards() {
 int main(int argc, char** argv) {
   int calls = 200'000;
   int runs = 7;
+  bool schema = false;
   CLI::App app{"all guards around a call that succeeds against a bare actor's request"};
   app.add_option("--calls", calls, "calls of a run");
   app.add_option("--runs", runs, "pairs of runs; the median is reported");
+  app.add_flag("--schema", schema, "the arguments are held to a schema, too");
   CLI11_PARSE(app, argc, argv);
   system_time clock;
   system_random random;
@@ -138,7 +141,7 @@ int main(int argc, char** argv) {
   configure(config, {.threads = 1});
   caf::actor_system system{config};
   auto timer = spawn_timer(system, clock, sink);
-  auto options = all_guards();
+  auto options = all_guards(schema);
   auto guards = make_tool_guards(options, env);
   auto watch = spawn_breaker(system, breaker_setup{guards.gate, env, timer});
   auto tool = spawn_tool(system, {.env = env,
