@@ -1,10 +1,12 @@
 #include "actors/llm/json_mend.hpp"
 
 #include "runtime/core/json.hpp"
+#include "runtime/core/utf8.hpp"
 
 #include <fmt/format.h>
 
 #include <array>
+#include <charconv>
 #include <utility>
 
 namespace troupe {
@@ -16,10 +18,6 @@ bool is_digit(char c) {
 
 bool is_word(char c) {
   return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || is_digit(c) || c == '_' || c == '$';
-}
-
-bool is_hex(char c) {
-  return is_digit(c) || (c >= 'a' && c <= 'f') || (c >= 'A' && c <= 'F');
 }
 
 /// Reads from `in_`, writes strict JSON to `out_`. Each reader is false where it would have to
@@ -132,8 +130,14 @@ private:
       } else if (static_cast<unsigned char>(c) < 0x20) {
         out_ += fmt::format("\\u{:04x}", static_cast<unsigned>(c));
         changed_ = true;
-      } else {
+      } else if (static_cast<unsigned char>(c) < 0x80) {
         out_ += c;
+      } else {
+        auto length = utf8::sequence_size(&in_[at_ - 1], in_.data() + in_.size());
+        if (length == 0)
+          return false; // nobody knows what stood there
+        out_ += in_.substr(at_ - 1, length);
+        at_ += length - 1;
       }
     }
     return false; // its end is lost
@@ -149,24 +153,42 @@ private:
       out_ += c;
       return true;
     }
-    if (c == 'u') {
-      auto digits = in_.substr(at_, 4);
-      if (digits.size() < 4)
-        return false;
-      for (char d : digits)
-        if (!is_hex(d))
-          return false;
-      out_ += "\\u";
-      out_ += digits;
-      at_ += 4;
-      return true;
-    }
+    if (c == 'u')
+      return code_unit();
     if (c != '\'' && c != '\n' && c != '`')
       return false;
     changed_ = true; // \' as in JavaScript; a line that goes on in the next one
     if (c != '\n')
       out_ += c;
     return true;
+  }
+
+  // What follows `\u`: a character, or both halves of one. A half alone is none.
+  bool code_unit() {
+    auto first = hex4(at_);
+    if (!first || (*first >= 0xDC00 && *first <= 0xDFFF))
+      return false;
+    std::size_t length = 4;
+    if (*first >= 0xD800 && *first <= 0xDBFF) {
+      auto second = in_.substr(at_ + 4, 2) == "\\u" ? hex4(at_ + 6) : std::nullopt;
+      if (!second || *second < 0xDC00 || *second > 0xDFFF)
+        return false;
+      length = 10;
+    }
+    out_ += "\\u";
+    out_ += in_.substr(at_, length);
+    at_ += length;
+    return true;
+  }
+
+  std::optional<unsigned> hex4(std::size_t at) const {
+    unsigned value = 0;
+    if (in_.size() < at + 4)
+      return std::nullopt;
+    auto begin = in_.data() + at;
+    if (std::from_chars(begin, begin + 4, value, 16).ptr != begin + 4)
+      return std::nullopt;
+    return value;
   }
 
   // A number at the very end may have lost digits.

@@ -132,8 +132,11 @@ public:
     if (type == "response.completed" || type == "response.failed" || type == "response.incomplete")
       return end(*e);
     if (type == "response.output_item.added" && e->item
-        && e->item->type.value_or("") == "function_call")
+        && e->item->type.value_or("") == "function_call") {
+      if (calls_.size() == tool_calls_max)
+        return unreadable_answer(fmt::format("it has more than {} tool calls", tool_calls_max));
       calls_.emplace(e->output_index.value_or(0), calls_.size());
+    }
     if (e->delta && !e->delta->empty())
       show(type, *e, tell);
     return {};
@@ -152,11 +155,14 @@ private:
     if (!e.response)
       return unreadable_answer("its last event has no response");
     answer_ = answer_of(*e.response);
+    if (*answer_ && (*answer_)->text.empty() && told_text_)
+      answer_ = unreadable_answer("its end lacks the text that was streamed");
     return {};
   }
 
   void show(const std::string& type, const wire_event& e, const teller& tell) {
     if (type == "response.output_text.delta") {
+      told_text_ = true;
       tell({model_delta::kind::text, *e.delta, 0});
     } else if (type == "response.function_call_arguments.delta") {
       auto call = calls_.find(e.output_index.value_or(0));
@@ -169,6 +175,7 @@ private:
   }
 
   std::map<std::int64_t, std::size_t> calls_; ///< by their place in the output
+  bool told_text_ = false;
   std::optional<result<model_answer>> answer_;
 };
 

@@ -14,6 +14,8 @@ bool streamed_answer::add(std::string_view piece) {
   events_.clear();
   auto fed = parser_.feed(piece, events_);
   for (const auto& e : events_) {
+    if (stream_->complete())
+      return true; // what follows the end is no part of the answer
     if (e.data.empty())
       continue;
     streams_ = true;
@@ -23,7 +25,7 @@ bool streamed_answer::add(std::string_view piece) {
       return false;
     }
   }
-  if (!fed)
+  if (!fed && !stream_->complete())
     why_ = std::move(fed).error();
   return !why_;
 }

@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include <charconv>
+#include <utility>
 
 namespace troupe::net {
 namespace {
@@ -22,9 +23,8 @@ std::optional<std::chrono::milliseconds> milliseconds_in(std::string_view text) 
 } // namespace
 
 result<void> sse_parser::feed(std::string_view piece, std::vector<sse_event>& events) {
-  if (after_cr_ && piece.starts_with('\n'))
+  if (!piece.empty() && std::exchange(after_cr_, false) && piece.front() == '\n')
     piece.remove_prefix(1);
-  after_cr_ = after_cr_ && piece.empty();
   while (!piece.empty() && !too_large_) {
     auto end = piece.find_first_of("\r\n");
     auto part = piece.substr(0, end);

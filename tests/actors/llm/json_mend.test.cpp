@@ -49,6 +49,13 @@ TEST_CASE("what ends where something is lost is not guessed") {
     CHECK(mended(text) == "nothing");
 }
 
+TEST_CASE("bytes that are no text, and half a character, are not guessed") {
+  CHECK(mended("{'a': 'x\xF9y'}") == "nothing");
+  CHECK(mended(R"(['\ud83d'])") == "nothing");
+  CHECK(mended(R"(['\ude00\ud83d'])") == "nothing");
+  CHECK(mended(R"(['\ud83d\ude00', 'ä'])") == R"(["\ud83d\ude00","ä"])");
+}
+
 TEST_CASE("brackets without end are refused") {
   CHECK(mended(std::string(mend_depth_max + 1, '[')) == "nothing");
   CHECK(mended(std::string(mend_depth_max, '[') + std::string(mend_depth_max, ']'))

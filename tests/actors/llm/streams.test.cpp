@@ -256,6 +256,27 @@ TEST_CASE("a Responses stream counts by its end") {
   CHECK(got.answer->finish_reason == "tool_calls");
 }
 
+TEST_CASE("a Responses stream whose end lacks the text that was streamed is none") {
+  auto wire = make_responses_wire();
+  auto body = event(R"({"type":"response.output_text.delta","output_index":0,"delta":"Hi"})")
+              + event(R"({"type":"response.completed","response":{"status":"completed","output":[]}})");
+
+  auto out = streamed(*wire, body);
+
+  REQUIRE_FALSE(out.answer);
+  CHECK(out.answer.error().code == errc::unavailable);
+}
+
+TEST_CASE("what follows the end of a stream is no part of the answer") {
+  auto wire = make_chat_wire();
+
+  auto out = streamed(*wire, words + chat(R"({"content":"more"})"));
+
+  REQUIRE(out.answer);
+  CHECK(out.answer->text == "Grüße, Welt");
+  CHECK(out.along.text == "Grüße, Welt");
+}
+
 TEST_CASE("a server that answers in one piece is understood as well") {
   auto got = streamed(*make_chat_wire(), R"({"model":"m","choices":[{"message":{"content":"yes"},)"
                                          R"("finish_reason":"stop"}]})");

@@ -116,6 +116,18 @@ TEST_CASE("line ends may be LF or CR or both, also cut in between") {
   CHECK(events[2].data == "c");
 }
 
+TEST_CASE("of two line feeds after a carriage return one ends the event wherever the stream is cut") {
+  sse_parser parser;
+  std::vector<sse_event> events;
+
+  for (std::string_view piece : {"data: a\r", "\n", "\n", "data: b", "\n", "\n"})
+    REQUIRE(parser.feed(piece, events));
+
+  REQUIRE(events.size() == 2);
+  CHECK(events[0].data == "a");
+  CHECK(events[1].data == "b");
+}
+
 TEST_CASE("a byte order mark and comments and unknown fields are passed over") {
   auto events = parsed("\xEF\xBB\xBF: hello\nfoo: bar\ndata: \xC3\xA4\nnonsense\n\n");
 
