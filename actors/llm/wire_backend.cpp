@@ -93,7 +93,7 @@ net::http_request wire_backend::state::http_request_of(const std::shared_ptr<fli
   out.response_size_max = response_size_max;
   out.tls_verify = tls_verify;
   out.proxy = proxy;
-  out.repeatable = true; // it only reads: sent twice, it costs tokens and changes nothing
+  out.repeatable = false; // it only reads, but sent twice it costs twice: the endpoint counts attempts
   return out;
 }
 

@@ -109,4 +109,27 @@ class courier final : public agent<parcel, delivered> {
 };
 TROUPE_AGENT(courier)
 
+struct question {
+  std::string model;
+  std::string text;
+};
+BOOST_DESCRIBE_STRUCT(question, (), (model, text))
+
+struct answer {
+  std::string text;
+};
+BOOST_DESCRIBE_STRUCT(answer, (), (text))
+
+class asker final : public agent<question, answer> {
+  task<answer> run(question in) override {
+    auto said = co_await llm(in.model).complete(in.text);
+    if (!said)
+      co_return std::move(said).error();
+    answer out;
+    out.text = std::move(said->text);
+    co_return out;
+  }
+};
+TROUPE_AGENT(asker)
+
 } // namespace

@@ -69,11 +69,13 @@ struct ending {
   std::string err;
 };
 
-/// `troupe ARGS...`. Killed at the end of its scope, if it still runs.
+/// `troupe ARGS...`, or another program of this build. Killed at the end of its scope, if it still
+/// runs.
 class troupe_process {
 public:
   /// @param env `NAME=VALUE`, beside our own
-  explicit troupe_process(std::vector<std::string> args, std::vector<std::string> env = {}) {
+  explicit troupe_process(std::vector<std::string> args, std::vector<std::string> env = {},
+                          const std::string& program = paths::binary) {
     int out[2];
     int err[2];
     REQUIRE(pipe2(out, O_CLOEXEC) == 0);
@@ -83,7 +85,7 @@ public:
     posix_spawn_file_actions_addopen(&actions, 0, "/dev/null", O_RDONLY, 0);
     posix_spawn_file_actions_adddup2(&actions, out[1], 1);
     posix_spawn_file_actions_adddup2(&actions, err[1], 2);
-    args.insert(args.begin(), paths::binary);
+    args.insert(args.begin(), program);
     std::vector<char*> argv;
     for (auto& a : args)
       argv.push_back(a.data());
@@ -94,7 +96,7 @@ public:
     for (auto** e = environ; *e != nullptr; ++e)
       envp.push_back(*e);
     envp.push_back(nullptr);
-    REQUIRE(posix_spawn(&pid_, paths::binary, &actions, nullptr, argv.data(), envp.data()) == 0);
+    REQUIRE(posix_spawn(&pid_, program.c_str(), &actions, nullptr, argv.data(), envp.data()) == 0);
     posix_spawn_file_actions_destroy(&actions);
     close(out[1]);
     close(err[1]);
