@@ -6,6 +6,7 @@
 #include "config/plugins.hpp"
 #include "config/units.hpp"
 #include "runtime/core/json.hpp"
+#include "runtime/core/stream_hub.hpp"
 #include "runtime/core/system_config.hpp"
 #include "runtime/net/http_client.hpp"
 #include "runtime/store/memory_store.hpp"
@@ -61,6 +62,7 @@ struct cast::parts {
   const time_source& clock;
   random_source& chance;
   directory services;
+  stream_hub streams;
   environment env;
   std::function<void(const error&)> on_fatal;
   std::unique_ptr<store::durable_store> store;
@@ -76,7 +78,8 @@ struct cast::parts {
       sinks(o.events == nullptr ? std::vector<event_sink*>{&counting}
                                 : std::vector<event_sink*>{&counting, o.events}),
       clock(o.clock == nullptr ? own_clock : *o.clock),
-      chance(o.chance == nullptr ? own_chance : *o.chance), env{clock, chance, sinks, services},
+      chance(o.chance == nullptr ? own_chance : *o.chance), env{clock, chance, sinks, services,
+          o.http && what.gateway.enabled ? &streams : nullptr},
       on_fatal(o.on_fatal ? std::move(o.on_fatal) : [](const error&) {}), store(std::move(o.store)),
       config(what.runtime) {}
 

@@ -70,6 +70,7 @@ public:
   const std::string& body() const noexcept { return body_; }
   const std::string& key() const noexcept { return key_; }
   const std::vector<std::string>& items() const noexcept { return items_; }
+  bool streams() const noexcept { return streams_; }
 
   // What the invocation keeps in it while it is pending.
   detail::branch* on() const noexcept { return on_; }
@@ -96,6 +97,7 @@ protected:
   bool pending_ = false;
   bool sent_ = false;              ///< something may have left the process
   bool repeated_ = false;          ///< issued in an earlier life of this invocation
+  bool streams_ = false;           ///< model: followers get its pieces; the journal knows nothing of it
   std::uint8_t rounds_ = 0;        ///< how often it was issued again after `not_done`
   std::uint32_t seq_ = 0;
   std::uint32_t run_ = 0;          ///< the run that its key names

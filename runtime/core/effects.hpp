@@ -67,6 +67,14 @@ public:
     this->items_ = std::move(items);
     return std::move(*this);
   }
+  /// Of a model: whoever follows the invocation reads the answer while it comes (stream_hub.hpp).
+  /// Journal and outcome are the same.
+  call_effect&& streamed() && {
+    static_assert(requires(T answer) { std::string{answer.text}; },
+                  "troupe: only an answer in words is streamed: a struct with a member `text`");
+    this->streams_ = this->kind_ == journal::effect_kind::model;
+    return std::move(*this);
+  }
 };
 
 /// An answer, and where it comes from: with a fallback it may not be the service's own.
@@ -211,6 +219,15 @@ public:
   call_effect<completion_text> complete(std::string_view prompt) && {
     add("user", prompt);
     return std::move(*this).template make<completion_text>();
+  }
+  /// The same, and who follows the invocation reads it word by word. Where it is asked anew after
+  /// a failure, followers are told to forget what they have.
+  call_effect<completion_text> stream(std::string_view prompt) && {
+    return std::move(*this).complete(prompt).streamed();
+  }
+  /// The same, to the messages as they are.
+  call_effect<completion_text> stream() && {
+    return std::move(*this).template make<completion_text>().streamed();
   }
 
 private:

@@ -50,12 +50,16 @@ private:
   std::map<std::string, entry, std::less<>> entries_;
 };
 
+class stream_hub;
+
 /// The parts that all actors of one troupe share. Outlives every actor.
 struct environment {
   const time_source& clock;
   random_source& random;
   event_sink& events;
   directory& services;
+  /// Where the pieces of streamed answers go; null where nobody could follow.
+  stream_hub* streams = nullptr;
 };
 
 } // namespace troupe

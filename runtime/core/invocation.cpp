@@ -1,5 +1,6 @@
 #include "runtime/core/invocation.hpp"
 #include "runtime/core/planted.hpp"
+#include "runtime/core/stream_hub.hpp"
 
 #include <fmt/format.h>
 
@@ -28,6 +29,8 @@ void invocation::on_exit() {
     send(world_.dispatcher, invocation_died{who_.no, last_lsn_, 1, "its actor was ended"});
   tearing_down_ = true;
   drop_coroutine();
+  if (world_.env.streams != nullptr)
+    world_.env.streams->forget(who_.id);
   if (timers_armed_)
     send(world_.timer, disarm_timers{address()});
 }

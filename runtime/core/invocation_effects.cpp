@@ -1,6 +1,7 @@
 // The effects of an invocation: how each kind is carried out, settled and cancelled.
 #include "runtime/core/invocation.hpp"
 #include "runtime/core/planted.hpp"
+#include "runtime/core/stream_hub.hpp"
 
 #include <fmt/format.h>
 
@@ -102,6 +103,8 @@ void invocation::start_call(effect_base& e) {
   r.agent = who_.agent;
   if (e.kind_ == effect_kind::tool && !e.items_.empty())
     r.options = e.items_.front();
+  if (e.streams_)
+    r.options = R"({"stream":true})";
   e.call_ = r.id;
   e.sent_ = true;
   e.left_ = world_.env.clock.steady();
@@ -367,6 +370,7 @@ void invocation::abandon(effect_base& e) noexcept {
     return;
   }
   cancel_in_flight(e);
+  end_stream(e, error{errc::cancelled, "nobody waits for it any more"});
   if (e.kind_ == effect_kind::sleep && e.phase_ == phase::started)
     send(world_.timer, arm_timer{caf::actor_cast<caf::actor>(this), e.id_, never});
   // A signal that was about to be taken waits for the next one who asks for it.
@@ -384,6 +388,23 @@ void invocation::make_ready(effect_base& e, result<std::string> value, std::uint
   ready_.push_back({e.id_, std::move(value), signal});
   if (planted(planted_bug::recorded_on_arrival))
     record_completion(e, ready_.back());
+}
+
+void invocation::deliver(effect_base& e, result<std::string> value) {
+  idle_since_ = {};
+  e.pending_ = false;
+  pending_.erase(e.id_);
+  end_stream(e, value);
+  e.outcome_ = std::move(value);
+  auto* b = e.on_;
+  b->next = b->leaf->self;
+  detail::run_branch(b);
+}
+
+// Live as in a replay: who follows has, or gets, the whole text.
+void invocation::end_stream(const effect_base& e, const result<std::string>& outcome) const {
+  if (e.streams_ && world_.env.streams != nullptr)
+    world_.env.streams->settle(who_.id, stream_of(key_of(e), who_.id), outcome);
 }
 
 // -- observers -----------------------------------------------------------------------------------

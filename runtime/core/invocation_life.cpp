@@ -134,16 +134,6 @@ bool invocation::deliver_ready() {
   return false;
 }
 
-void invocation::deliver(effect_base& e, result<std::string> value) {
-  idle_since_ = {};
-  e.pending_ = false;
-  pending_.erase(e.id_);
-  e.outcome_ = std::move(value);
-  auto* b = e.on_;
-  b->next = b->leaf->self;
-  detail::run_branch(b);
-}
-
 void invocation::go_live() {
   live_ = true;
   auto past = std::move(replay_);

@@ -101,7 +101,7 @@ stage::parts::parts(world& outside, const stage_options& o, std::uint64_t lives)
   : outside(outside), options(o), time(outside), own({.seed = o.seed + lives}),
     order(outside.order ? *outside.order : own),
     chance(outside.order ? order.begin_life() : o.seed + lives), events(time, outside.trace),
-    store(open_store()), env{time, chance, events, services}, plays(topology_of(o)),
+    store(open_store()), env{time, chance, events, services, &streams}, plays(topology_of(o)),
     system(settings),
     scheduler(dynamic_cast<caf::scheduler::test_coordinator&>(system.scheduler())) {
   time.clock = &scheduler.clock();

@@ -2,6 +2,7 @@
 // One life of a stage. Private to this folder; see stage.hpp.
 
 #include "config/assembly.hpp"
+#include "runtime/core/stream_hub.hpp"
 #include "tests/kit/outside.hpp"
 #include "tests/kit/stage.hpp"
 
@@ -93,6 +94,7 @@ struct stage::parts {
   stage_random chance;
   stage_events events;
   directory services;
+  stream_hub streams;
   std::unique_ptr<store::durable_store> store;
   environment env;
   config::topology plays; ///< what the assembly refers to
