@@ -1,5 +1,7 @@
 #include "actors/guard/breaker_state.hpp"
 
+#include "runtime/core/planted.hpp"
+
 #include <algorithm>
 #include <array>
 
@@ -103,7 +105,8 @@ void breaker_state::report(const breaker_permit& p, call_verdict verdict,
                            std::chrono::nanoseconds took, std::optional<milliseconds> retry_after,
                            steady_time now, random_source& random) {
   look(now);
-  if (p.generation != generation_ || mode_ == breaker_mode::disabled)
+  auto late = p.generation != generation_ && !planted(planted_bug::late_result_counted);
+  if (late || mode_ == breaker_mode::disabled)
     return;
   auto failed = verdict == call_verdict::failure;
   auto slow = is_slow(took);
@@ -114,8 +117,9 @@ void breaker_state::report(const breaker_permit& p, call_verdict verdict,
       trip(retry_after, now, random);
   } else if (mode_ == breaker_mode::half_open) {
     drop_leases(now);
-    if (std::erase_if(leases_, [&](const lease& l) { return l.id == p.lease; }) == 0
-        || verdict == call_verdict::ignored)
+    auto probe = std::erase_if(leases_, [&](const lease& l) { return l.id == p.lease; }) > 0
+                 || planted(planted_bug::late_result_counted);
+    if (!probe || verdict == call_verdict::ignored)
       return;
     ++probes_.calls;
     probes_.failed += failed ? 1 : 0;

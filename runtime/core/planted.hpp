@@ -57,6 +57,7 @@ enum class planted_bug : std::uint8_t {
   // actors/tool, actors/guard, actors/supervision
   pause_timer_lost,           ///< once a pause has ended arms no other one
   slot_leaked,                ///< keeps the slot of an attempt that was given up
+  late_result_counted,        ///< lets a breaker count attempts that began before it tripped
   unsafe_retry,               ///< tries again what may have happened and must not happen twice
   mail_left_at_restart,       ///< leaves the mail of a service lying when it is back
   last_,

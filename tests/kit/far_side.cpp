@@ -47,7 +47,7 @@ protected:
   caf::behavior make_behavior() override {
     return {
       [this](attempt_begun& b) { begin(b); },
-      [this](const attempt_over& o) { end(o.id, std::nullopt); },
+      [this](const attempt_over& o) { end(o.id); },
       [this](const attempt_called_off& c) {
         if (auto i = open_.find(c.id); i != open_.end() && !i->second.deaf)
           delayed_send(this, hang_up, attempt_over{c.id});
@@ -83,6 +83,7 @@ private:
     auto f = far_.meet(on_, r);
     if (f.at_once)
       far_.note_effect(r, f.value);
+    tell("far_side.begun", b.what.id, "ok");
     auto& o = open_[b.what.id];
     o.done = std::move(b.done);
     o.value = f.silent ? error{errc::cancelled, "hung up", certainty::unknown} : f.value;
@@ -99,10 +100,24 @@ private:
                                                               : R"({"state":"unknown"})"});
   }
 
-  void end(attempt_id id, std::nullopt_t) {
+  void end(attempt_id id) {
     auto gone = open_.extract(id);
-    if (gone)
-      gone.mapped().done(std::move(gone.mapped().value));
+    if (!gone)
+      return;
+    auto& value = gone.mapped().value;
+    tell("far_side.answered", id, value ? std::string_view{"ok"} : to_string(value.error().code));
+    gone.mapped().done(std::move(value));
+  }
+
+  // In the stage's trace, for those who compare what a guard does with what it can have seen.
+  void tell(std::string_view what, attempt_id id, std::string_view result) {
+    event e;
+    e.lvl = level::debug;
+    e.name = what;
+    e.service = service_;
+    e.result = result;
+    e.fields.emplace_back("attempt_id", to_json(std::to_string(id)));
+    on_.env().events.write(e);
   }
 
   far_side& far_;

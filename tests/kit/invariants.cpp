@@ -1,5 +1,6 @@
 #include "tests/kit/invariants.hpp"
 
+#include <boost/json.hpp>
 #include <fmt/format.h>
 
 #include <algorithm>
@@ -184,6 +185,40 @@ std::string unpunctual(const std::vector<journal::row>& rows, const punctuality&
                            c.name, to_string(c.at),
                            (done->when - latest) / std::chrono::milliseconds{1});
     }
+  return {};
+}
+
+std::string breaker_flaw(const std::vector<std::string>& trace) {
+  struct probes {
+    std::set<std::string> begun; ///< since it tripped
+    bool answered = false;
+  };
+  std::map<std::string, probes> tripped;
+  for (const auto& line : trace) {
+    if (line.find("breaker.changed") == std::string::npos
+        && line.find("\"far_side.") == std::string::npos)
+      continue;
+    auto e = boost::json::parse(line).as_object();
+    auto text = [&](const char* field) {
+      const auto* v = e.if_contains(field);
+      return v == nullptr ? std::string{} : std::string{v->as_string()};
+    };
+    auto tool = text("tool"), result = text("result");
+    auto i = tripped.find(tool);
+    if (text("event") == "breaker.changed" && result == "open") {
+      if (i != tripped.end() && i->second.begun.empty())
+        return tool + " tripped again, and nothing was tried since it tripped";
+      tripped[tool] = {};
+    } else if (text("event") == "breaker.changed" && result == "closed") {
+      if (i != tripped.end() && !i->second.answered)
+        return tool + " closed, and nothing that was tried since it tripped was answered";
+      tripped.erase(tool);
+    } else if (i != tripped.end() && text("event") == "far_side.begun") {
+      i->second.begun.insert(text("attempt_id"));
+    } else if (i != tripped.end() && i->second.begun.contains(text("attempt_id"))) {
+      i->second.answered = i->second.answered || result == "ok" || result == "failed";
+    }
+  }
   return {};
 }
 

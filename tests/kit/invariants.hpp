@@ -10,6 +10,7 @@
 //   journals                         make sense entry by entry, so they can be replayed
 //   one writer a key                 invocations of one key do not overlap
 //   timers                           ring when they are due, not before and not much later
+//   breakers                         judge a service by what came after they tripped
 //   an end                           everything that was accepted ends once the faults are over
 //
 // tests/kit/rehearsal.hpp checks all of them while it plays a production under faults.
@@ -58,6 +59,11 @@ struct punctuality {
 
 /// What came too early or too late.
 std::string unpunctual(const std::vector<journal::row>& rows, const punctuality& p);
+
+/// Whether breakers judge by what they may: one that tripped closes only after an attempt that began
+/// since has been answered, and trips again only after one that began since was not. Reads a stage's
+/// events, those of the far side's tools among them.
+std::string breaker_flaw(const std::vector<std::string>& trace);
 
 /// Throws a `violation` unless all that is stored makes sense: each journal, one writer a key, and
 /// with `at_the_end` that nothing is open. Agents named in `yielding` share their keys.

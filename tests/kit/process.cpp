@@ -1,5 +1,6 @@
 #include "tests/kit/process.hpp"
 
+#include "actors/guard/breaker_child.hpp"
 #include "actors/supervision/supervisor.hpp"
 #include "actors/tool/tool.hpp"
 #include "runtime/journal/replay.hpp"
@@ -61,18 +62,22 @@ void process::open_workshop(far_side& far, const production& p) {
   for (const auto& o : p.tools) {
     auto service = tool_service_name(o.name);
     auto parts = far.tool(*stage_, service);
+    auto guards = make_tool_guards(o, env);
     child_spec child;
     child.options.id = "tools." + o.name;
     child.service = service;
     child.info = service_info_of(o);
-    child.start = [&env, o, parts, tools = tools_, timer = stage_->timer(),
+    child.start = [&env, o, parts, guards, tools = tools_, timer = stage_->timer(),
                    &system = stage_->system()](const child_start& with) {
-      tool_setup t{env, o, parts, timer, with.supervisor, with.id, with.checkpoint};
+      tool_setup t{env, o, parts, timer, with.supervisor, with.id, with.checkpoint,
+                   guards};
       auto born = spawn_tool(system, std::move(t));
       if (born)
         (*tools)[with.id] = *born;
       return born;
     };
+    setup.children.push_back(
+      breaker_child(stage_->system(), env, stage_->timer(), child.options.id, guards.gate));
     setup.children.push_back(std::move(child));
   }
   stage_->keep(spawn_supervisor(stage_->system(), std::move(setup)).value());

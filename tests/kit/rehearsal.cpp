@@ -22,7 +22,7 @@ constexpr int rude_rounds = 6;
 constexpr int calm_rounds_max = 60;
 constexpr milliseconds calm_round_max{600'000};
 /// More deaths of tools in one life than this would make their supervisor give up.
-constexpr int tool_deaths_max = 2;
+constexpr int tool_deaths_max = 4;
 /// Most time between two rounds; one in ten is long.
 constexpr std::uint64_t round_max = 4'000;
 constexpr std::uint64_t long_round_max = 7'200'000;
@@ -108,7 +108,7 @@ private:
     punctual_.since = on.now() + settling;
     run(settling);
     for (int i = 0; i < rude_rounds && !all_done(); ++i) {
-      kill_tool(30);
+      kill_tool(60);
       act(on);
       run(milliseconds{draw(2 * round_max)});
     }
@@ -162,9 +162,12 @@ private:
   }
 
   void end_lives() {
-    for (auto& l : lives_)
+    for (auto& l : lives_) {
       for (const auto& line : l->on().trace())
         check_event(line);
+      if (auto flaw = breaker_flaw(l->on().trace()); !flaw.empty())
+        throw violation{"breakers", flaw};
+    }
     for (auto& c : clients_)
       c.forget_stage();
     lives_.clear();

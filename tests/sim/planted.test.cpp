@@ -84,6 +84,7 @@ FINDS(sleeper_not_rearmed)
 FINDS(deadline_not_rearmed)
 FINDS(pause_timer_lost)
 FINDS(slot_leaked)
+FINDS(late_result_counted)
 FINDS(unsafe_retry)
 FINDS(mail_left_at_restart)
 

@@ -102,7 +102,7 @@ kit::part part_of(const std::string& agent, job in, bool cancels,
   return p;
 }
 
-tool_options workshop_tool(const std::string& name, effect_class cls) {
+tool_options workshop_tool(const std::string& name, effect_class cls, bool nervous) {
   tool_options o;
   o.name = name;
   o.effect = cls;
@@ -110,6 +110,13 @@ tool_options workshop_tool(const std::string& name, effect_class cls) {
   o.retry.total_timeout = 10s;
   o.reconcile.url = cls == effect_class::at_most_once ? "the far side" : "";
   o.concurrent = 2;
+  if (!nervous)
+    return o;
+  o.breaker.window = 4; // it trips where services are merely rude
+  o.breaker.calls_min = 2;
+  o.breaker.open_for = 300ms;
+  o.breaker.open_for_max = 2s;
+  o.breaker.half_open_calls = 1;
   return o;
 }
 
@@ -193,9 +200,11 @@ kit::production draw_production(std::uint64_t seed) {
     in.n = shares ? i : agent == "sleeper" ? i % 2 : 0;
     p.parts.push_back(part_of(agent, in, chance() % 8 == 0, by_key));
   }
-  if (std::find(tonight.begin(), tonight.end(), "shopper") != tonight.end())
-    p.tools = {workshop_tool("stamp", effect_class::idempotent),
-               workshop_tool("press", effect_class::at_most_once)};
+  if (std::find(tonight.begin(), tonight.end(), "shopper") != tonight.end()) {
+    bool nervous = chance() % 2 == 0;
+    p.tools = {workshop_tool("stamp", effect_class::idempotent, nervous),
+               workshop_tool("press", effect_class::at_most_once, nervous)};
+  }
   return p;
 }
 
