@@ -122,6 +122,7 @@ private:
       run(step);
       step = std::min(step * 2, calm_round_max);
     }
+    check_events(); // what has been paused is not merely late
     if (!all_done())
       throw violation{"an end", "after the faults: " + standings()};
     check_store(on.log().store(), yielding_, true);
@@ -162,12 +163,7 @@ private:
   }
 
   void end_lives() {
-    for (auto& l : lives_) {
-      for (const auto& line : l->on().trace())
-        check_event(line);
-      if (auto flaw = breaker_flaw(l->on().trace()); !flaw.empty())
-        throw violation{"breakers", flaw};
-    }
+    check_events();
     for (auto& c : clients_)
       c.forget_stage();
     lives_.clear();
@@ -214,6 +210,16 @@ private:
       if (c.what().check)
         if (auto wrong = c.what().check(c.played(), far_); !wrong.empty())
           throw violation{"results", c.standing() + ": " + wrong};
+  }
+
+  void check_events() const {
+    for (const auto& l : lives_) {
+      const auto& trace = l->on().trace();
+      for (const auto& line : trace)
+        check_event(line);
+      if (auto flaw = breaker_flaw(trace); !flaw.empty())
+        throw violation{"breakers", flaw};
+    }
   }
 
   void check_event(const std::string& line) const {
