@@ -24,6 +24,43 @@ struct spoken {
 };
 BOOST_DESCRIBE_STRUCT(spoken, (), (text, input_tokens, output_tokens))
 
+struct called_function {
+  std::string name;
+  std::string arguments;
+};
+BOOST_DESCRIBE_STRUCT(called_function, (), (name, arguments))
+
+// Spelled as in the messages of a call, so that it can be sent back as it is.
+struct called {
+  std::string id;
+  std::string type = "function";
+  called_function function;
+};
+BOOST_DESCRIBE_STRUCT(called, (), (id, type, function))
+
+// The same, where the model wants tools to be called.
+struct spoken_calls : spoken {
+  std::vector<called> tool_calls;
+};
+BOOST_DESCRIBE_STRUCT(spoken_calls, (spoken), (tool_calls))
+
+std::string outcome_of(const model_answer& answer, std::string text) {
+  spoken_calls out;
+  out.text = std::move(text);
+  out.input_tokens = answer.input_tokens;
+  out.output_tokens = answer.output_tokens;
+  if (answer.tool_calls.empty())
+    return to_json(static_cast<const spoken&>(out));
+  for (const auto& c : answer.tool_calls) {
+    called one;
+    one.id = c.id;
+    one.function.name = c.name;
+    one.function.arguments = c.arguments;
+    out.tool_calls.push_back(std::move(one));
+  }
+  return to_json(out);
+}
+
 } // namespace
 
 result<std::unique_ptr<llm_endpoint::call>> llm_endpoint::admit(call_request& r) {
@@ -87,8 +124,10 @@ async<result<std::string>> llm_endpoint::converse(std::uint64_t no) {
 
 // What the caller gets for an answer. The error is what is wrong with it, for the model.
 result<std::string> llm_endpoint::judge(const call& c, const model_answer& answer) const {
-  if (c.schema) {
+  if (c.schema && answer.tool_calls.empty()) {
     auto value = find_answer(answer.text, *c.schema);
+    if (value && c.question.whole)
+      return outcome_of(answer, std::move(*value));
     if (value || c.repairs < options_.repairs_max)
       return value;
     auto why = std::move(value).error();
@@ -96,11 +135,7 @@ result<std::string> llm_endpoint::judge(const call& c, const model_answer& answe
                               why.message, c.repairs, head_of(answer.text));
     return why;
   }
-  spoken out;
-  out.text = answer.text;
-  out.input_tokens = answer.input_tokens;
-  out.output_tokens = answer.output_tokens;
-  return to_json(out);
+  return outcome_of(answer, answer.text);
 }
 
 void llm_endpoint::ask_again(call& c, const model_answer& answer, const error& wrong) {

@@ -67,6 +67,8 @@ struct model_request {
   std::string tool_choice{}; ///< `auto`, `none`, `required`, or empty: as the model likes
   std::optional<double> temperature{};
   std::int64_t max_tokens = 0; ///< of the answer; 0: as the model likes
+  /// The outcome tells usage also where there is a schema: text with the value, as JSON text.
+  bool whole = false;
   /// When the endpoint gives up; a backend may hold its socket a little longer.
   std::chrono::milliseconds timeout{60'000};
   /// Asks for a stream, and gets its pieces in order, before `done`. On the backend's thread; must

@@ -56,9 +56,11 @@ struct body_fields {
   std::optional<std::int64_t> max_tokens;
   std::optional<std::vector<tool_fields>> tools;
   std::optional<std::string> tool_choice;
+  std::optional<bool> whole;
 };
 BOOST_DESCRIBE_STRUCT(body_fields, (),
-                      (messages, schema, temperature, max_tokens, tools, tool_choice))
+                      (messages, schema, temperature, max_tokens, tools, tool_choice,
+                       whole))
 
 error wrong(std::string text) {
   return {errc::invalid_input, std::move(text)};
@@ -153,6 +155,7 @@ result<model_request> read_question(std::string_view body, const endpoint_option
     if (auto read = read_tools(*fields->tools, out); !read)
       return std::move(read).error();
   out.tool_choice = std::move(fields->tool_choice).value_or("");
+  out.whole = fields->whole.value_or(false);
   if (fields->schema)
     out.schema = std::move(fields->schema->text);
   out.temperature = fields->temperature ? fields->temperature : options.temperature;

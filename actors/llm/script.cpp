@@ -114,7 +114,7 @@ private:
 
   script_rule read_rule(const std::string& at, const value& v) {
     script_rule out;
-    const auto* o = object_at(at, v, {"when", "answer", "usage", "times"});
+    const auto* o = object_at(at, v, {"when", "answer", "tool_calls", "usage", "times"});
     if (o == nullptr)
       return out;
     if (const auto* when = o->if_contains("when"))
@@ -128,26 +128,44 @@ private:
   }
 
   void read_condition(const std::string& at, const value& v, script_rule& out) {
-    const auto* o = object_at(at, v, {"contains"});
+    const auto* o = object_at(at, v, {"contains", "last"});
     if (o == nullptr)
       return;
-    each(at + "/contains", o->if_contains("contains"),
-         [&](const std::string& place, const value& t) {
-           if (t.is_string() && !t.get_string().empty())
-             out.contains.push_back(lower_case(view(t.get_string())));
-           else
-             wrong(place, "expected a text that is not empty");
-         });
-    const auto* texts = o->if_contains("contains");
-    if (texts == nullptr || (texts->is_array() && texts->get_array().empty()))
+    auto before = problems_.size();
+    read_texts(at + "/contains", o->if_contains("contains"), out.contains);
+    read_texts(at + "/last", o->if_contains("last"), out.last);
+    if (out.contains.empty() && out.last.empty() && problems_.size() == before)
       wrong(at + "/contains", "expected at least one text; \"otherwise\" is for all the rest");
+  }
+
+  void read_texts(const std::string& at, const value* v, std::vector<std::string>& out) {
+    each(at, v, [&](const std::string& place, const value& t) {
+      if (t.is_string() && !t.get_string().empty())
+        out.push_back(lower_case(view(t.get_string())));
+      else
+        wrong(place, "expected a text that is not empty");
+    });
+  }
+
+  void read_call(const std::string& at, const value& v, script_answer& out) {
+    const auto* o = object_at(at, v, {"name", "arguments"});
+    if (o == nullptr)
+      return;
+    const auto* name = o->if_contains("name");
+    const auto* arguments = o->if_contains("arguments");
+    if (name == nullptr || !name->is_string())
+      return wrong(at + "/name", "expected a text");
+    out.tool_calls.emplace_back(view(name->get_string()),
+                                arguments == nullptr ? "{}" : spoken(*arguments));
   }
 
   script_answer read_answer(const std::string& at, const object& o) {
     script_answer out;
+    each(at + "/tool_calls", o.if_contains("tool_calls"),
+         [&](const std::string& place, const value& v) { read_call(place, v, out); });
     if (const auto* said = o.if_contains("answer"))
       out.text = spoken(*said);
-    else
+    else if (!o.contains("tool_calls"))
       wrong(at + "/answer", "is missing");
     const auto* usage = o.if_contains("usage");
     const auto* u = usage == nullptr
@@ -164,9 +182,11 @@ private:
 
   script_answer read_entry(const std::string& at, const value& v) {
     const auto* o = v.if_object();
-    bool wrapped
-      = o != nullptr && o->contains("answer") && o->size() == (o->contains("usage") ? 2U : 1U);
-    if (wrapped)
+    std::size_t known = 0;
+    if (o != nullptr)
+      for (auto key : {"answer", "tool_calls", "usage"})
+        known += o->contains(key) ? 1 : 0;
+    if (known > 0 && known == o->size() && (o->contains("answer") || o->contains("tool_calls")))
       return read_answer(at, *o);
     script_answer out;
     out.text = spoken(v);

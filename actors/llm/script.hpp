@@ -5,16 +5,18 @@
 //      "rules": [{"when": {"contains": ["T-1001"]},
 //                 "answer": {"queue": "billing"},
 //                 "usage": {"input_tokens": 494, "output_tokens": 148},
-//                 "times": 1}],
+//                 "times": 1},
+//                {"when": {"last": ["parcel"]},
+//                 "tool_calls": [{"name": "track", "arguments": {"id": "P-1"}}]}],
 //      "sequence": ["first", "second"],
 //      "otherwise": "I do not know.",
 //      "faults": [{"every": 13, "error": "rate_limited"}]}
 //
 // The first rule counts all of whose texts occur in the messages (joined by newlines, ASCII letters
-// of either case alike) and that has not matched `times` times; else the next of the sequence; else
-// `otherwise`. An answer that is a string is what the model says, word by word; any other JSON
-// value is said as JSON text. In `sequence` and `otherwise`, an object of `answer` and perhaps
-// `usage` is an answer with its usage.
+// of either case alike; those of `last` in the last message) and that has not matched `times` times;
+// else the next of the sequence; else `otherwise`. An answer that is a string is what the model says, word by word; any other JSON
+// value is said as JSON text. `tool_calls` may stand beside `answer` or in place of it. In `sequence`
+// and `otherwise`, an object of nothing but these and `usage` is such an answer.
 
 #include "runtime/core/result.hpp"
 
@@ -24,6 +26,7 @@
 #include <optional>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 namespace troupe {
@@ -33,10 +36,13 @@ struct script_answer {
   std::string text;
   std::int64_t input_tokens = -1; ///< negative: not said; a quarter of the characters
   std::int64_t output_tokens = -1;
+  /// Names and arguments (JSON text).
+  std::vector<std::pair<std::string, std::string>> tool_calls{};
 };
 
 struct script_rule {
   std::vector<std::string> contains; ///< ASCII letters in lower case
+  std::vector<std::string> last;     ///< likewise, of the last message alone
   script_answer answer;
   std::uint64_t times = 0; ///< 0: without end
 };

@@ -5,6 +5,7 @@
 #include <caf/actor_system.hpp>
 #include <caf/event_based_actor.hpp>
 #include <caf/send.hpp>
+#include <fmt/format.h>
 
 #include <algorithm>
 #include <unordered_map>
@@ -89,7 +90,7 @@ std::int64_t tokens_of(std::size_t characters) {
   return static_cast<std::int64_t>((characters + 3) / 4);
 }
 
-model_answer said(const script_answer& a, const model_request& request) {
+model_answer said(const script_answer& a, const model_request& request, std::uint64_t nth) {
   std::size_t asked = 0;
   for (const auto& m : request.messages)
     asked += m.content.size();
@@ -98,12 +99,20 @@ model_answer said(const script_answer& a, const model_request& request) {
   out.input_tokens = a.input_tokens >= 0 ? a.input_tokens : tokens_of(asked);
   out.output_tokens = a.output_tokens >= 0 ? a.output_tokens : tokens_of(a.text.size());
   out.model = "scripted";
+  for (const auto& [name, arguments] : a.tool_calls)
+    out.tool_calls.push_back(
+      {fmt::format("call_{}_{}", nth, out.tool_calls.size()), name, arguments});
+  if (!out.tool_calls.empty())
+    out.finish_reason = "tool_calls";
   return out;
 }
 
-bool matches(const script_rule& rule, std::string_view text) {
-  auto occurs = [&](const std::string& part) { return text.find(part) != text.npos; };
-  return std::all_of(rule.contains.begin(), rule.contains.end(), occurs);
+bool matches(const script_rule& rule, std::string_view text, std::string_view last) {
+  auto all_in = [](const std::vector<std::string>& parts, std::string_view in) {
+    return std::all_of(parts.begin(), parts.end(),
+                       [&](const auto& part) { return in.find(part) != in.npos; });
+  };
+  return all_in(rule.contains, text) && all_in(rule.last, last);
 }
 
 // Cuts the answer in half. Words that break off are no mistake that anybody could see, so there the
@@ -171,9 +180,11 @@ scripted_backend::choose(const model_request& request) {
   for (const auto& m : request.messages)
     text += m.content + "\n";
   text = lower_case(text);
+  auto last
+    = request.messages.empty() ? std::string{} : lower_case(request.messages.back().content);
   for (std::size_t i = 0; i < script_.rules.size(); ++i) {
     const auto& rule = script_.rules[i];
-    if ((rule.times == 0 || matched_[i] < rule.times) && matches(rule, text))
+    if ((rule.times == 0 || matched_[i] < rule.times) && matches(rule, text, last))
       return {&rule.answer, &matched_[i]};
   }
   if (sequence_at_ < script_.sequence.size())
@@ -193,10 +204,10 @@ result<model_answer> scripted_backend::answer(const model_request& request) {
   if (chosen == nullptr)
     return error{errc::failed, "the script has no answer for these messages"};
   if (fault != nullptr)
-    return broken(said(*chosen, request), request);
+    return broken(said(*chosen, request, requests_), request);
   if (counter != nullptr)
     ++*counter;
-  return said(*chosen, request);
+  return said(*chosen, request, requests_);
 }
 
 std::chrono::milliseconds scripted_backend::latency() {

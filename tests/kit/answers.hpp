@@ -7,6 +7,7 @@
 #include <chrono>
 #include <string>
 #include <utility>
+#include <vector>
 
 namespace troupe::kit {
 
@@ -17,6 +18,8 @@ struct scripted_answer {
   bool silent = false;                             ///< never answers (the reply is lost)
   result<std::string> value = std::string{"null"}; ///< what it answers, JSON text
   bool crash = false; ///< the actor before it dies, after the effect where there is one
+  /// Of a model: names and arguments (JSON text) of the tools that it wants called.
+  std::vector<std::pair<std::string, std::string>> tool_calls{};
 
   /// The same, later.
   scripted_answer after(std::chrono::milliseconds d) const {
@@ -35,6 +38,16 @@ inline scripted_answer says_json(std::string json) {
 template <class T>
 scripted_answer says(const T& value) {
   return says_json(to_json(value));
+}
+/// Of a model: it wants tools to be called, by names and arguments (JSON text).
+inline scripted_answer calls_tools(std::vector<std::pair<std::string, std::string>> calls,
+                                   const std::string& text = {}) {
+  auto a = says(text);
+  a.tool_calls = std::move(calls);
+  return a;
+}
+inline scripted_answer calls_tool(std::string tool, std::string arguments = "{}") {
+  return calls_tools({{std::move(tool), std::move(arguments)}});
 }
 /// It fails and has done nothing, or (`certainty::unknown`) nobody can say.
 inline scripted_answer fails(errc code, std::string why = "as scripted",

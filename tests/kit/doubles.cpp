@@ -130,10 +130,16 @@ private:
   std::shared_ptr<stage_outside> outside_;
 };
 
-model_answer to_answer(const std::string& json, const model_request& request) {
+model_answer to_answer(const scripted_answer& said, std::uint32_t nth,
+                       const model_request& request) {
   model_answer out;
-  auto text = from_json<std::string>(json);
-  out.text = text ? std::move(*text) : json;
+  auto text = from_json<std::string>(*said.value);
+  out.text = text ? std::move(*text) : *said.value;
+  for (const auto& [name, arguments] : said.tool_calls)
+    out.tool_calls.push_back(
+      {fmt::format("call_{}_{}", nth, out.tool_calls.size()), name, arguments});
+  if (!out.tool_calls.empty())
+    out.finish_reason = "tool_calls";
   // Four characters a token, as the rule of thumb says.
   std::size_t asked = 0;
   for (const auto& m : request.messages)
@@ -158,7 +164,7 @@ public:
     auto a = ask(plan_, call, *outside_);
     if (!a)
       return id;
-    auto outcome = a->value ? result<model_answer>{to_answer(*a->value, request)}
+    auto outcome = a->value ? result<model_answer>{to_answer(*a, call.nth, request)}
                             : result<model_answer>{a->value.error()};
     outside_->later(a->latency, [open = open_, id, outcome = std::move(outcome)] {
       open->end(id, outcome);

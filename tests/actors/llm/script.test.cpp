@@ -48,6 +48,29 @@ TEST_CASE("a script has rules, a sequence, an answer for the rest, latency and f
   CHECK(s->faults[0].how == script_error::rate_limited);
 }
 
+TEST_CASE("a scripted model can ask for tools, by what was said last") {
+  auto s = parse_script(R"({
+    "rules": [{"when": {"last": ["Parcel"]},
+               "tool_calls": [{"name": "track", "arguments": {"id": 7}}, {"name": "now"}]}],
+    "otherwise": {"answer": "Let me see.", "tool_calls": [{"name": "look"}]}})",
+                        "x.json");
+
+  if (!s)
+    FAIL(s.error().message);
+  CHECK(s->rules[0].contains.empty());
+  CHECK(s->rules[0].last == std::vector<std::string>{"parcel"});
+  using calls = std::vector<std::pair<std::string, std::string>>;
+  CHECK(s->rules[0].answer.tool_calls == calls{{"track", R"({"id":7})"}, {"now", "{}"}});
+  REQUIRE(s->otherwise);
+  CHECK(s->otherwise->text == "Let me see.");
+  CHECK(s->otherwise->tool_calls == calls{{"look", "{}"}});
+  CHECK(why(R"({"rules":[{"when":{},"answer":1}]})")
+        == "x.json: /rules/0/when/contains: expected at least one text; \"otherwise\" is for all the "
+           "rest");
+  CHECK(why(R"({"otherwise":{"tool_calls":[{}]}})")
+        == "x.json: /otherwise/tool_calls/0/name: expected a text");
+}
+
 TEST_CASE("a mistake in a script is named with its place") {
   CHECK(why("{").rfind("x.json: ", 0) == 0);
   CHECK(why("[]") == "x.json: /: expected an object");
