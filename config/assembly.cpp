@@ -1,8 +1,10 @@
 #include "config/assembly.hpp"
 
+#include "actors/flow/chat.hpp"
 #include "actors/flow/dispatcher.hpp"
 #include "actors/guard/breaker_actor.hpp"
 #include "actors/llm/llm_endpoint.hpp"
+#include "actors/tool/function_tool.hpp"
 #include "actors/tool/tool.hpp"
 #include "config/cast_services.hpp"
 #include "runtime/core/timer.hpp"
@@ -24,6 +26,33 @@ invocation_options invocation_options_of(const topology& what) {
   return o;
 }
 
+/// What the topology's own tools are for; those of servers come when they are asked.
+std::shared_ptr<tool_catalog> catalog_of(const topology& what) {
+  auto out = std::make_shared<tool_catalog>();
+  for (const auto& [name, tool] : what.tools) {
+    catalog_entry entry{name, tool.description, tool.input_schema};
+    if (tool.kind == tool_kind::function)
+      if (auto fn = find_function(tool.function.class_name.empty() ? name
+                                                                   : tool.function.class_name)) {
+        if (entry.description.empty())
+          entry.description = fn->description;
+        if (entry.parameters.empty())
+          entry.parameters = fn->input_schema;
+      }
+    out->put(std::move(entry));
+  }
+  return out;
+}
+
+/// Classes that no code has: each such agent gets one of its own.
+void register_chats(const topology& what, const std::shared_ptr<tool_catalog>& catalog) {
+  for (const auto& [name, agent] : what.agents)
+    if (auto named = agent; is_chat(named)) {
+      named.name = name;
+      register_agent(make_chat_class(named, catalog));
+    }
+}
+
 } // namespace
 
 std::vector<agent_options> agents_of(const topology& what) {
@@ -31,6 +60,8 @@ std::vector<agent_options> agents_of(const topology& what) {
   for (const auto& [name, a] : what.agents) {
     all.push_back(a);
     all.back().name = name;
+    if (is_chat(all.back()))
+      all.back().class_name = chat_class_name(all.back());
   }
   return all;
 }
@@ -64,8 +95,10 @@ result<void> assembly::start() {
   reader_ = spawn_reader(s.system, log_);
   store_breaker_ = spawn_store_breaker(s.system, log_);
   s.env.services.put(breaker_service_name("store"), store_breaker_, {});
-  services_setup services{s.system,    s.env,      s.what,     timer_,
-                          s.transport, s.backends, s.on_fatal, s.mcp};
+  catalog_ = catalog_of(s.what);
+  register_chats(s.what, catalog_);
+  services_setup services{s.system,   s.env,      s.what, timer_,  s.transport,
+                          s.backends, s.on_fatal, s.mcp,  catalog_};
   auto root = start_services(services);
   if (!root)
     return std::move(root).error();

@@ -14,6 +14,7 @@
 #include "actors/flow/dispatcher_options.hpp"
 #include "actors/llm/model_backend.hpp"
 #include "actors/tool/tool_backend.hpp"
+#include "actors/tool/tool_catalog.hpp"
 #include "config/topology.hpp"
 #include "runtime/core/env.hpp"
 #include "runtime/core/invocation.hpp"
@@ -98,10 +99,11 @@ private:
 
   assembly_setup setup_;
   journal::commit_log log_;
+  std::shared_ptr<tool_catalog> catalog_;
   caf::actor journal_, timer_, reader_, store_breaker_, root_, dispatcher_;
 };
 
-/// The agents of a topology, each with its name.
+/// The agents of a topology, each with its name, and with the class that is registered for it.
 std::vector<agent_options> agents_of(const topology& what);
 
 } // namespace troupe::config

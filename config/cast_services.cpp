@@ -111,10 +111,10 @@ private:
     spec.service = mcp_service_name(name);
     spec.info = mcp_service_info(options);
     spec.start = [&system = setup_.system, &env = setup_.env, timer = setup_.timer,
-                  http = setup_.transport, options](const child_start&) {
+                  http = setup_.transport, catalog = setup_.catalog, options](const child_start&) {
       auto connect = [options, http, &env] { return make_mcp_transport(options, *http, env.clock); };
       return result<caf::actor>{
-        spawn_mcp_client(system, mcp_setup{env, options, connect, timer, http})};
+        spawn_mcp_client(system, mcp_setup{env, options, connect, timer, http, catalog})};
     };
     return spec;
   }

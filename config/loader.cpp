@@ -222,8 +222,39 @@ void loader::read_cast(const member& section, std::map<std::string, T>& out,
 
 void loader::read_agent(const std::string& path, const node& table, agent_options& out) {
   out.class_name = out.name;
-  read_fields(context_, path, table, out, agent_fields());
+  const auto* given = table.find("class");
+  bool chat = (given ? given->text : out.name) == chat_class_word;
+  auto known = agent_fields();
+  if (chat)
+    known.insert(known.end(), chat_fields().begin(), chat_fields().end());
+  read_fields(context_, path, table, out, known, [](std::string_view key) -> std::string {
+    for (const auto& f : chat_fields())
+      if (f.key == key)
+        return "it belongs to agents of class = \"chat\"";
+    return {};
+  });
   context_.report(path, out.validate());
+  if (chat)
+    read_chat(path, out);
+}
+
+void loader::read_chat(const std::string& path, agent_options& out) {
+  auto& chat = out.chat;
+  context_.report(path, chat.validate());
+  if (out.yields)
+    context_.report_at_key(path + ".yields", "a conversation cannot let another turn in between",
+                           "take it out");
+  if (chat.system_file.empty())
+    return;
+  if (!chat.system.empty())
+    context_.report_at_key(path + ".system_file", "the prompt is given twice, here and in system",
+                           "take one of them out");
+  std::string problem;
+  auto text = read_topology_file(chat.system_file, problem);
+  if (text && text->size() <= system_prompt_max)
+    chat.system = std::move(*text);
+  else if (text)
+    context_.report_at_key(path + ".system_file", "is longer than 1 MiB: no model holds it");
 }
 
 void loader::read_tool(const std::string& path, const node& table, tool_options& out) {

@@ -35,6 +35,7 @@ private:
                  void (loader::*read_one)(const std::string& path, const node&, T&));
 
   void read_agent(const std::string& path, const node& table, agent_options& out);
+  void read_chat(const std::string& path, agent_options& out);
   void read_tool(const std::string& path, const node& table, tool_options& out);
   void read_model(const std::string& path, const node& table, endpoint_options& out);
   void choose_endpoint(const std::string& path, endpoint_options& out);

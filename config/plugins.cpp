@@ -1,5 +1,6 @@
 #include "config/plugins.hpp"
 
+#include "actors/flow/chat.hpp"
 #include "actors/tool/function_tool.hpp"
 #include "config/suggest.hpp"
 #include "runtime/core/agent.hpp"
@@ -33,7 +34,7 @@ std::vector<diagnostic> load_code(const topology& what) {
     return problems;
   for (const auto& [name, agent] : what.agents) {
     const auto& wanted = agent.class_name.empty() ? name : agent.class_name;
-    if (find_agent(wanted) == nullptr)
+    if (!is_chat(agent) && find_agent(wanted) == nullptr)
       problems.push_back(what.problem(fmt::format("agents.{}.class", name),
                                       fmt::format("there is no agent class '{}'", wanted),
                                       remedy(what, wanted, agent_names(), "TROUPE_AGENT")));

@@ -38,6 +38,7 @@ std::string reference_markdown() {
   add_section(text, "`[gateway]`", gateway_fields());
   add_section(text, "`[dispatcher]`", dispatcher_fields());
   add_section(text, "`[agents.NAME]`", agent_fields());
+  add_section(text, "`[agents.NAME]` with `class = \"chat\"`", chat_fields());
   add_section(text, "`[tools.NAME]`", tool_fields());
   add_section(text, "`[tools.NAME]` with `kind = \"function\"`", tool_fields(tool_kind::function));
   add_section(text, "`[tools.NAME]` with `kind = \"http\"`", tool_fields(tool_kind::http));

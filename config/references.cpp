@@ -1,5 +1,6 @@
 #include "config/references.hpp"
 
+#include "actors/flow/chat.hpp"
 #include "config/suggest.hpp"
 
 #include <algorithm>
@@ -90,6 +91,24 @@ bool is_of_server(const topology& t, const std::string& tool) {
   return dot != tool.npos && dot + 1 != tool.size() && t.mcp.contains(tool.substr(0, dot));
 }
 
+/// The models that it asks, and that what needs an approval can be called at all.
+void check_chat(context& c, const std::string& path, const agent_options& a,
+                const std::vector<std::string>& models) {
+  for (const auto& [key, name] : {std::pair{".model", &a.chat.model},
+                                  std::pair{".summary_model", &a.chat.summary_model}})
+    if (!name->empty() && std::ranges::find(models, *name) == models.end())
+      c.report_at_key(path + key, "there is no model '" + *name + "'", did_you_mean(*name, models));
+  for (std::size_t i = 0; i < a.chat.approve.size(); ++i) {
+    const auto& one = a.chat.approve[i];
+    auto means = [&](const std::string& tool) {
+      return names_tool(one, tool) || names_tool(tool, one) || one == tool;
+    };
+    if (one != "?" && std::ranges::none_of(a.tools, means))
+      c.report_at_key(path + ".approve[" + std::to_string(i) + "]",
+                      "'" + one + "' is none of the agent's tools", did_you_mean(one, a.tools));
+  }
+}
+
 void check_agents(context& c, const topology& t) {
   auto tools = names_of(t.tools), models = names_of(t.models), agents = names_of(t.agents);
   for (const auto& [name, a] : t.agents) {
@@ -100,6 +119,8 @@ void check_agents(context& c, const topology& t) {
     check_names(c, path + ".tools", a.tools, existing, "tool");
     check_names(c, path + ".models", a.models, models, "model");
     check_names(c, path + ".agents", a.agents, agents, "agent");
+    if (is_chat(a))
+      check_chat(c, path, a, models);
   }
 }
 

@@ -345,6 +345,40 @@ const fields<agent_options>& agent_fields() {
   return all;
 }
 
+const fields<agent_options>& chat_fields() {
+  using chat = chat_options;
+  static const fields<agent_options> all{
+    entry<text_codec, &agent::chat, &chat::model>("model", "who answers; required"),
+    entry<text_codec, &agent::chat, &chat::system>("system", "the system prompt"),
+    entry<file_codec, &agent::chat, &chat::system_file>("system_file", "or a file that holds it"),
+    entry<texts_codec, &agent::chat, &chat::approve>(
+      "approve", "tools that wait for `troupe approve`; of `tools`, or `server.*`"),
+    entry<duration_codec, &agent::chat, &chat::approve_timeout>(
+      "approve_timeout", "nobody has decided for so long: denied"),
+    entry<count_codec, &agent::chat, &chat::turns_max>(
+      "turns_max", "model calls in one turn; in the last one it must answer"),
+    entry<count_codec, &agent::chat, &chat::tool_calls_max>(
+      "tool_calls_max", "tool calls in one turn; then it must answer"),
+    entry<count_codec, &agent::chat, &chat::repeats_max>(
+      "repeats_max", "the same call with the same answer so often is a loop: the model is told, "
+                     "then the turn fails"),
+    entry<json_codec, &agent::chat, &chat::output>("output",
+                                                   "JSON Schema of the answer; none: words"),
+    entry<text_codec, &agent::chat, &chat::degraded>(
+      "degraded", "what is said when no model could be asked; none: the turn fails"),
+    entry<count_codec, &agent::chat, &chat::window_tokens>(
+      "window_tokens", "with `key`: what is kept of the conversation costs at most so many"),
+    entry<text_codec, &agent::chat, &chat::summary_model>(
+      "summary_model", "sums up what falls out of the window; none: it is forgotten"),
+    entry<duration_codec, &agent::chat, &chat::conversation_ttl>(
+      "conversation_ttl", "silent for longer, it begins anew; `\"0\"`: never"),
+    entry<count_codec, &agent::chat, &chat::parallel>("parallel", "tool calls at a time"),
+    entry<size_codec, &agent::chat, &chat::tool_result_max>(
+      "tool_result_max", "of a tool's result that the model gets"),
+  };
+  return all;
+}
+
 const fields<tool_options>& tool_fields() {
   static const auto all = common_tool_fields();
   return all;

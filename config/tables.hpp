@@ -9,7 +9,8 @@ const fields<topology>& troupe_fields();      ///< `[troupe]`
 const fields<store_options>& store_fields();
 const fields<gateway_options>& gateway_fields();
 const fields<dispatcher_options>& dispatcher_fields();
-const fields<agent_options>& agent_fields();
+const fields<agent_options>& agent_fields();  ///< those of every class
+const fields<agent_options>& chat_fields();   ///< of `class = "chat"` alone
 const fields<tool_options>& tool_fields();    ///< those of every kind
 const fields<tool_options>& tool_fields(tool_kind kind); ///< those of one kind alone
 const fields<endpoint_options>& model_fields();

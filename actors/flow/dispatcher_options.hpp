@@ -1,6 +1,7 @@
 #pragma once
 // Options of the dispatcher and of the agents that it starts: `[dispatcher]` and `[agents.*]`.
 
+#include "actors/flow/chat_options.hpp"
 #include "runtime/core/options.hpp"
 
 #include <chrono>
@@ -32,6 +33,8 @@ struct agent_options {
   std::vector<std::string> tools;
   std::vector<std::string> models;
   std::vector<std::string> agents;
+  /// Of `class = "chat"`.
+  chat_options chat{};
 
   // Performance
   /// Running at a time; 0: as many as come, up to `concurrency_limit`.

@@ -29,6 +29,7 @@ mcp_client_actor::mcp_client_actor(caf::actor_config& cfg, mcp_setup setup)
     env_(setup.env),
     options_(std::move(setup.options)),
     http_(std::move(setup.http)),
+    catalog_(std::move(setup.catalog)),
     timer_(setup.timer),
     service_("mcp:" + options_.name),
     transport_(setup.connect()),

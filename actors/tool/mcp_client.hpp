@@ -17,6 +17,7 @@
 // actors/tool/README.md under "MCP servers".
 
 #include "actors/tool/mcp_transport.hpp"
+#include "actors/tool/tool_catalog.hpp"
 #include "runtime/core/env.hpp"
 
 #include <caf/actor.hpp>
@@ -53,6 +54,8 @@ struct mcp_setup {
   caf::actor timer;
   /// For reconcilers of its tools.
   std::shared_ptr<net::http_transport> http;
+  /// Where it says what its tools are for; may be null.
+  std::shared_ptr<tool_catalog> catalog{};
 };
 
 caf::actor spawn_mcp_client(caf::actor_system& system, mcp_setup setup);

@@ -136,6 +136,7 @@ private:
   const environment& env_;
   mcp_options options_;
   std::shared_ptr<net::http_transport> http_;
+  std::shared_ptr<tool_catalog> catalog_; ///< may be null
   caf::actor timer_;
   caf::actor myself_; ///< while it stops
   std::string service_; ///< `mcp:fs`, in events

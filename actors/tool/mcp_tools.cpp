@@ -95,6 +95,8 @@ result<caf::actor> mcp_client_actor::start_tool(const std::shared_ptr<const mcp_
                                          s.checkpoint, guards});
   };
   setup.children.push_back(std::move(child));
+  if (catalog_)
+    catalog_->put({options.name, options.description, options.input_schema});
   return spawn_supervisor(system(), std::move(setup));
 }
 
@@ -102,6 +104,8 @@ void mcp_client_actor::forget(const std::string& tool) {
   auto service = tool_service_name(mcp_tool_name(options_.name, tool));
   env_.services.remove(service);
   env_.services.remove(breaker_service_name(service));
+  if (catalog_)
+    catalog_->remove(mcp_tool_name(options_.name, tool));
 }
 
 /// From now on nobody finds it. What it has begun may end; then, at the latest when no call of it can

@@ -1,0 +1,210 @@
+#include "actors/flow/chat_agent.hpp"
+
+#include "actors/llm/answer.hpp"
+#include "actors/memory/token_estimate.hpp"
+
+#include <fmt/format.h>
+
+namespace troupe::chat {
+namespace {
+
+/// Bytes of a summary: 200 words in any script.
+constexpr std::size_t summary_max = 4'096;
+
+std::optional<error> misfit(const chat_input& in) {
+  auto wrong = [](std::string text) { return error{errc::invalid_input, std::move(text)}; };
+  if (in.message.has_value() == in.messages.has_value())
+    return wrong("input: expected one of /message and /messages");
+  if (in.messages && in.messages->empty())
+    return wrong("input: /messages: expected at least one message");
+  if (in.images && in.messages)
+    return wrong("input: /images: belong to /message; in /messages they are parts of the content");
+  if (in.tools && in.message)
+    return wrong("input: /tools: whoever carries out tools itself must keep the conversation, too: "
+                 "it belongs to /messages");
+  return std::nullopt;
+}
+
+} // namespace
+
+chat_agent::chat_agent(std::shared_ptr<const setup> shared)
+  : setup_(std::move(shared)), options_(setup_->options) {}
+
+result<void> chat_agent::load_state(std::string_view json) {
+  if (json.empty())
+    return {};
+  auto kept = from_json<conversation>(json);
+  if (!kept)
+    return std::move(kept).error();
+  kept_ = std::move(*kept);
+  return {};
+}
+
+std::string chat_agent::save_state() const {
+  return kept_.turns == 0 ? std::string{} : to_json(kept_);
+}
+
+emit_effect chat_agent::go(turn_state to) {
+  auto from = machine_.go(to).value(); // one that is not in the table is a bug here
+  chat_state_event e;
+  e.state = to_string(to);
+  e.from = to_string(from);
+  return emit(e);
+}
+
+task<chat_output> chat_agent::run(chat_input in) {
+  in_ = std::move(in);
+  if (auto wrong = misfit(in_))
+    co_return std::move(*wrong);
+  auto open = co_await open_turn();
+  if (!open)
+    co_return std::move(open).error();
+  for (;;) {
+    auto said = co_await ask();
+    if (!said) {
+      auto end = co_await gave_up(std::move(said).error());
+      co_return end;
+    }
+    if (!said->tool_calls || said->tool_calls->empty()) {
+      auto end = co_await answered(std::move(said->text));
+      co_return end;
+    }
+    auto callers_turn = co_await do_calls(std::move(*said));
+    if (!callers_turn) {
+      auto end = co_await gave_up(std::move(callers_turn).error());
+      co_return end;
+    }
+    if (*callers_turn)
+      co_return std::move(out_);
+  }
+}
+
+task<unit> chat_agent::open_turn() {
+  if (keeps_history()) {
+    auto when = co_await now();
+    if (expired(kept_, when, options_.conversation_ttl))
+      kept_ = {};
+    kept_.spoke_at = when.time_since_epoch().count();
+  }
+  auto named = co_await name_tools();
+  if (!named)
+    co_return std::move(named).error();
+  co_await go(turn_state::streaming_response);
+  if (in_.messages) {
+    if (!options_.system.empty())
+      history_.push_back(text_message("system", options_.system));
+    for (auto& m : *in_.messages)
+      history_.push_back(std::move(m.text));
+    co_return unit{};
+  }
+  if (keeps_history()) {
+    auto coming = estimate_tokens(*in_.message) + message_tokens;
+    auto fallen = slide(kept_, coming, options_.window_tokens);
+    auto summed = co_await sum_up(std::move(fallen));
+    if (!summed)
+      co_return std::move(summed).error();
+  }
+  history_ = messages_of(keeps_history() ? kept_ : conversation{}, options_.system);
+  tail_.push_back(user_message(*in_.message, in_.images.value_or(std::vector<std::string>{})));
+  co_return unit{};
+}
+
+// A conversation goes on without a summary rather than not at all; the model's failure stands in its
+// own events.
+task<unit> chat_agent::sum_up(std::vector<kept_turn> fallen) {
+  if (fallen.empty() || options_.summary_model.empty())
+    co_return unit{};
+  auto call = llm(options_.summary_model).complete(summary_prompt(kept_.summary, fallen));
+  auto summary = co_await std::move(call);
+  if (!summary && summary.error().code == errc::cancelled)
+    co_return std::move(summary).error();
+  if (!summary)
+    co_return unit{};
+  kept_.summary = head_of(summary->text, summary_max);
+  out_.input_tokens += summary->input_tokens;
+  out_.output_tokens += summary->output_tokens;
+  co_return unit{};
+}
+
+// Asks for less where all of it was too much. What it could not take was not charged.
+task<reply> chat_agent::ask() {
+  for (;;) {
+    ++out_.model_calls;
+    auto call = question();
+    auto said = co_await std::move(call);
+    if (said) {
+      out_.input_tokens += said->input_tokens;
+      out_.output_tokens += said->output_tokens;
+      co_return said;
+    }
+    if (!is_too_long(said.error()) || !keeps_history() || kept_.window.empty())
+      co_return said;
+    co_await go(turn_state::error_recovery);
+    auto fallen = halve(kept_);
+    auto summed = co_await sum_up(std::move(fallen));
+    if (!summed)
+      co_return std::move(summed).error();
+    history_ = messages_of(kept_, options_.system);
+    co_await go(turn_state::streaming_response);
+  }
+}
+
+call_effect<reply> chat_agent::question() {
+  auto items = history_;
+  items.insert(items.end(), tail_.begin(), tail_.end());
+  auto call
+    = call_effect<reply>{journal::effect_kind::model, options_.model, extras(), std::string{}};
+  return std::move(call).with_items(std::move(items));
+}
+
+std::string chat_agent::extras() const {
+  std::string out = R"(,"whole":true)";
+  if (auto tools = offers(); !tools.empty()) {
+    out += fmt::format(R"(,"tools":[{}])", tools);
+    if (must_answer())
+      out += R"(,"tool_choice":"none")";
+  }
+  if (in_.schema)
+    out += R"(,"schema":)" + in_.schema->text;
+  else if (!options_.output.empty())
+    out += R"(,"schema":)" + options_.output;
+  if (in_.temperature)
+    out += R"(,"temperature":)" + to_json(*in_.temperature);
+  if (in_.max_tokens)
+    out += R"(,"max_tokens":)" + to_json(*in_.max_tokens);
+  return out;
+}
+
+bool chat_agent::must_answer() const {
+  return no_more_calls_ || out_.model_calls >= options_.turns_max;
+}
+
+task<chat_output> chat_agent::answered(std::string text) {
+  if (keeps_history()) {
+    kept_turn turn;
+    turn.user = *in_.message;
+    if (in_.images && !in_.images->empty())
+      turn.user += fmt::format("\n[{} images]", in_.images->size());
+    turn.assistant = text;
+    ++kept_.turns;
+    kept_.window.push_back(std::move(turn));
+  }
+  co_await go(turn_state::awaiting_input);
+  if (must_answer() && out_.tool_calls_made > 0)
+    out_.finish = "limit";
+  out_.text = std::move(text);
+  co_return std::move(out_);
+}
+
+task<chat_output> chat_agent::gave_up(error why) {
+  if (machine_.now() != turn_state::error_recovery)
+    co_await go(turn_state::error_recovery);
+  co_await go(turn_state::awaiting_input);
+  if (why.code == errc::cancelled || options_.degraded.empty())
+    co_return std::move(why);
+  out_.text = options_.degraded;
+  out_.finish = "degraded";
+  co_return std::move(out_);
+}
+
+} // namespace troupe::chat

@@ -1,0 +1,212 @@
+// Conversations: keyed chats that remember, within a window, with summaries, until they expire.
+#include "tests/actors/flow/chat_ground.hpp"
+
+#include "actors/memory/conversation.hpp"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+
+using namespace troupe;
+using namespace troupe::chat_ground;
+using namespace std::chrono_literals;
+
+namespace {
+
+const std::string keyed = "key = \"conversation\"\n";
+
+conversation kept(kit::world& w, const std::string& key) {
+  store::memory_store disk{w.disk, 1};
+  auto state = disk.load_state("desk", key).value().value_or("");
+  return state.empty() ? conversation{} : from_json<conversation>(state).value();
+}
+
+/// A model that says how many messages it has got, and what the first of the user's was.
+kit::scripted_llm counting() {
+  kit::scripted_llm m{"fast"};
+  m.by([](const kit::scripted_call& c) {
+    auto n = std::count(c.body.begin(), c.body.end(), '\n');
+    return std::optional{kit::says(fmt::format("{} messages", n))};
+  });
+  return m;
+}
+
+} // namespace
+
+TEST_CASE("a conversation goes on where it was, and each is its own") {
+  kit::world w;
+  kit::stage aut{w, desk_with(counting(), keyed)};
+
+  auto a1 = output_of(turn(aut, asks("a", "one")));
+  auto b1 = output_of(turn(aut, asks("b", "one")));
+  auto a2 = output_of(turn(aut, asks("a", "two")));
+
+  CHECK(a1.text == "2 messages");
+  CHECK(b1.text == "2 messages");
+  CHECK(a2.text == "4 messages");
+  auto a = kept(w, "a");
+  CHECK(a.turns == 2);
+  REQUIRE(a.window.size() == 2);
+  CHECK(a.window[1].user == "two");
+  CHECK(a.window[1].assistant == "4 messages");
+}
+
+TEST_CASE("a turn that fails leaves its conversation as it was") {
+  kit::scripted_llm model{"fast"};
+  model.when("break", kit::fails(errc::failed, "no")).otherwise(kit::says("fine"));
+  kit::world w;
+  kit::stage aut{w, desk_with(model, keyed)};
+  (void)turn(aut, asks("a", "one"));
+
+  auto failed = turn(aut, asks("a", "break"));
+  auto after = turn(aut, asks("a", "three"));
+
+  CHECK_FALSE(failed.value);
+  CHECK(output_of(after).text == "fine");
+  CHECK(kept(w, "a").turns == 2);
+}
+
+TEST_CASE("what a tool brought is in the answer and not in what is kept") {
+  kit::world w;
+  kit::stage aut{w, desk_with(to_last({{"where", kit::calls_tool("orders", R"({"id":"o-1"})")},
+                                       {"shipped", kit::says("On its way.")}}),
+                              keyed)};
+
+  (void)output_of(turn(aut, asks("a", "where is o-1?")));
+
+  auto c = kept(w, "a");
+  REQUIRE(c.window.size() == 1);
+  CHECK(c.window[0].user == "where is o-1?");
+  CHECK(c.window[0].assistant == "On its way.");
+}
+
+TEST_CASE("what falls out of the window is summed up, once for half a window") {
+  int summaries = 0;
+  kit::scripted_llm model{"fast"};
+  model.by([&summaries](const kit::scripted_call& c) {
+    if (c.body.find("Sum up") == c.body.npos)
+      return std::optional{kit::says(std::string(200, 'a'))};
+    ++summaries;
+    return std::optional{kit::says(fmt::format("summary {}", summaries))};
+  });
+  kit::world w;
+  kit::stage aut{w, desk_with(model, keyed + "window_tokens = 600\nsummary_model = \"fast\"\n")};
+
+  for (int i = 0; i < 20; ++i)
+    (void)output_of(turn(aut, asks("a", std::string(100, 'u'))));
+
+  // A turn costs 83 tokens: seven fit, and three are left after a step.
+  auto c = kept(w, "a");
+  CHECK(c.turns == 20);
+  CHECK(c.window.size() <= 7);
+  CHECK(c.forgotten + static_cast<std::int64_t>(c.window.size()) == 20);
+  CHECK(summaries >= 3);
+  CHECK(summaries <= 5);
+  CHECK(c.summary == fmt::format("summary {}", summaries));
+}
+
+TEST_CASE("a conversation goes on where its summary failed") {
+  kit::scripted_llm model{"fast"};
+  model.when("Sum up", kit::fails(errc::failed)).otherwise(kit::says(std::string(1'000, 'a')));
+  kit::world w;
+  kit::stage aut{w, desk_with(model, keyed + "window_tokens = 300\nsummary_model = \"fast\"\n")};
+
+  for (int i = 0; i < 4; ++i)
+    (void)output_of(turn(aut, asks("a", "go on")));
+
+  CHECK(kept(w, "a").turns == 4);
+  CHECK(kept(w, "a").summary.empty());
+}
+
+TEST_CASE("a model whose context is smaller than the window is asked for less") {
+  kit::scripted_llm model{"fast"};
+  model.by([](const kit::scripted_call& c) {
+    if (c.body.size() > 3'000)
+      return std::optional{kit::fails(
+        errc::invalid_input, "the messages are longer than the model's context: 800 tokens")};
+    return std::optional{kit::says(std::string(1'000, 'a'))};
+  });
+  kit::world w;
+  kit::stage aut{w, desk_with(model, keyed)};
+
+  kit::answer last;
+  for (int i = 0; i < 5; ++i)
+    last = turn(aut, asks("a", "go on"));
+
+  CHECK(output_of(last).text.size() == 1'000);
+  CHECK(kept(w, "a").turns == 5);
+  CHECK(kept(w, "a").window.size() < 4);
+}
+
+TEST_CASE("after a long silence a conversation begins anew") {
+  kit::world w;
+  kit::stage aut{w, desk_with(counting(), keyed + "conversation_ttl = \"1h\"\n")};
+  (void)turn(aut, asks("a", "one"));
+  aut.advance(59min);
+  auto within = output_of(turn(aut, asks("a", "two")));
+  aut.advance(61min);
+
+  auto after = output_of(turn(aut, asks("a", "three")));
+
+  CHECK(within.text == "4 messages");
+  CHECK(after.text == "2 messages");
+  CHECK(kept(w, "a").turns == 1);
+}
+
+TEST_CASE("a caller's own conversation neither reads nor writes the one of that name") {
+  kit::world w;
+  kit::stage aut{w, desk_with(counting(), keyed)};
+  (void)turn(aut, asks("a", "one"));
+
+  auto own = output_of(
+    turn(aut, R"({"conversation":"a","messages":[{"role":"user","content":"mine"}]})"));
+
+  CHECK(own.text == "2 messages");
+  CHECK(kept(w, "a").window.size() == 1);
+  CHECK(kept(w, "a").window[0].user == "one");
+}
+
+TEST_CASE("pictures are seen in their turn and remembered by their number") {
+  kit::world w;
+  kit::stage aut{w, desk_with(counting(), keyed)};
+
+  (void)output_of(turn(
+    aut, R"({"conversation":"a","message":"what is it?","images":["data:image/png;base64,AA=="]})"));
+
+  CHECK(kept(w, "a").window.at(0).user == "what is it?\n[1 images]");
+}
+
+TEST_CASE("a thousand conversations at once are not mixed up") {
+  constexpr int conversations = 1'000;
+  constexpr int turns = 4;
+  kit::scripted_llm model{"fast"};
+  model.by([](const kit::scripted_call& c) { // the beginning of the first and of the last message
+    auto first = c.body.substr(c.body.find('\n') + 1);
+    return std::optional{kit::says(first.substr(0, first.find('.')) + " > " + last_of(c).substr(0, 40))
+                           .after(std::chrono::milliseconds{c.body.size() % 7})};
+  });
+  kit::world w;
+  auto o = desk_with(model, keyed);
+  kit::stage aut{w, std::move(o)};
+  auto input = [](int c, int t) {
+    return asks(fmt::format("c-{}", c), fmt::format("from {}. turn {}", c, t));
+  };
+
+  std::vector<std::shared_ptr<kit::answer>> all;
+  for (int t = 0; t < turns; ++t)
+    for (int c = 0; c < conversations; ++c)
+      all.push_back(aut.invoke("desk", input(c, t)));
+  aut.run_until([&] {
+    return std::all_of(all.begin(), all.end(), [](const auto& a) { return a->ended; });
+  });
+
+  int wrong = 0;
+  for (int t = 0; t < turns; ++t)
+    for (int c = 0; c < conversations; ++c) {
+      auto out = output_of(*all[static_cast<std::size_t>(t * conversations + c)]);
+      wrong += out.text == fmt::format("from {0} > from {0}. turn {1}", c, t) ? 0 : 1;
+    }
+  CHECK(wrong == 0);
+  for (int c = 0; c < conversations; c += 97)
+    CHECK(kept(w, fmt::format("c-{}", c)).turns == turns);
+}
