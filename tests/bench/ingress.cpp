@@ -10,7 +10,6 @@
 #include "tests/bench/support/rig.hpp"
 
 #include <CLI/CLI.hpp>
-#include <arpa/inet.h>
 #include <fmt/format.h>
 #include <signal.h>
 #include <sys/resource.h>
@@ -23,23 +22,10 @@ namespace {
 
 using namespace troupe;
 
-std::uint16_t free_port() {
-  int fd = ::socket(AF_INET, SOCK_STREAM, 0);
-  sockaddr_in a{};
-  a.sin_family = AF_INET;
-  a.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
-  socklen_t size = sizeof a;
-  if (::bind(fd, reinterpret_cast<sockaddr*>(&a), size) != 0
-      || ::getsockname(fd, reinterpret_cast<sockaddr*>(&a), &size) != 0)
-    std::exit(1);
-  ::close(fd);
-  return ntohs(a.sin_port);
-}
-
 /// `troupe run` on a fresh store; ends with its object.
 class server {
 public:
-  explicit server(const std::filesystem::path& folder) : port_(free_port()) {
+  explicit server(const std::filesystem::path& folder) : port_(bench::free_port()) {
     auto file = folder / "bench.toml";
     std::ofstream{file} << fmt::format(
       "[troupe]\nname = \"bench\"\nstore = \"bench.db\"\nlisten = \"127.0.0.1:{}\"\n"
@@ -52,7 +38,7 @@ public:
       ::execl(TROUPE_BINARY, TROUPE_BINARY, "run", text.c_str(), static_cast<char*>(nullptr));
       std::_Exit(127);
     }
-    for (int i = 0; i < 500 && !up(); ++i)
+    for (int i = 0; i < 500 && !bench::listens(port_); ++i)
       ::usleep(20'000);
   }
   ~server() {
@@ -62,16 +48,6 @@ public:
   std::uint16_t port() const { return port_; }
 
 private:
-  bool up() const {
-    int fd = ::socket(AF_INET, SOCK_STREAM, 0);
-    sockaddr_in a{};
-    a.sin_family = AF_INET;
-    a.sin_port = htons(port_);
-    a.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
-    bool ok = ::connect(fd, reinterpret_cast<sockaddr*>(&a), sizeof a) == 0;
-    ::close(fd);
-    return ok;
-  }
   std::uint16_t port_;
   pid_t pid_ = 0;
 };

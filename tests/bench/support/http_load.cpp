@@ -24,12 +24,17 @@ struct connection {
   steady::time_point sent;
 };
 
-int connect_to(std::uint16_t port) {
-  int fd = ::socket(AF_INET, SOCK_STREAM, 0);
+sockaddr_in loopback(std::uint16_t port) {
   sockaddr_in to{};
   to.sin_family = AF_INET;
   to.sin_port = htons(port);
   to.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+  return to;
+}
+
+int connect_to(std::uint16_t port) {
+  int fd = ::socket(AF_INET, SOCK_STREAM, 0);
+  auto to = loopback(port);
   if (fd < 0 || ::connect(fd, reinterpret_cast<sockaddr*>(&to), sizeof to) != 0) {
     fmt::print(stderr, "cannot connect to port {}\n", port);
     std::exit(1);
@@ -107,6 +112,25 @@ load_result http_load(std::uint16_t port, const std::string& path, const std::st
     ::close(c.fd);
   ::close(poll);
   return out;
+}
+
+std::uint16_t free_port() {
+  int fd = ::socket(AF_INET, SOCK_STREAM, 0);
+  auto at = loopback(0);
+  socklen_t size = sizeof at;
+  auto* address = reinterpret_cast<sockaddr*>(&at);
+  if (::bind(fd, address, size) != 0 || ::getsockname(fd, address, &size) != 0)
+    std::exit(1);
+  ::close(fd);
+  return ntohs(at.sin_port);
+}
+
+bool listens(std::uint16_t port) {
+  int fd = ::socket(AF_INET, SOCK_STREAM, 0);
+  auto at = loopback(port);
+  bool ok = ::connect(fd, reinterpret_cast<sockaddr*>(&at), sizeof at) == 0;
+  ::close(fd);
+  return ok;
 }
 
 } // namespace troupe::bench

@@ -19,4 +19,9 @@ struct load_result {
 load_result http_load(std::uint16_t port, const std::string& path, const std::string& body,
                       int connections, double seconds);
 
+/// A port of loopback that was free a moment ago.
+std::uint16_t free_port();
+/// Whether somebody accepts connections there.
+bool listens(std::uint16_t port);
+
 } // namespace troupe::bench
