@@ -38,7 +38,6 @@ CAF_ALLOW_UNSAFE_MESSAGE_TYPE(bench_messages::begin)
 namespace {
 
 using namespace troupe;
-using namespace std::chrono_literals;
 
 constexpr const char* answer
   = R"({"id":"c1","object":"chat.completion","created":1,"model":"up","choices":[{"index":0,)"
@@ -129,7 +128,7 @@ private:
     r.cls = effect_class::read;
     r.invocation = "k3f9x2-17";
     r.agent = "bench";
-    request(to_, 60s, std::move(r)).then([this, begun](const call_reply& reply) {
+    request(to_, caf::infinite, std::move(r)).then([this, begun](const call_reply& reply) {
       if (load_.ended(begun, reply.outcome.has_value()))
         next(load::clock::now());
     });
@@ -245,7 +244,7 @@ class endpoint_rig {
 public:
   explicit endpoint_rig(std::uint16_t port)
     : rig_(folder_.path() / "t.db", {agent_named("bench_asks")}),
-      timer_(spawn_timer(rig_.system(), rig_.env().time, rig_.env().events)) {
+      timer_(spawn_timer(rig_.system(), rig_.env().clock, rig_.env().events)) {
     auto options = options_for(port);
     auto client = std::make_shared<net::http_client>();
     auto backend = make_model_backend(rig_.system(), rig_.env(), timer_, options, client);
@@ -277,7 +276,6 @@ private:
   static agent_options agent_named(const char* name) {
     agent_options o;
     o.name = name;
-    o.agent_class = name;
     return o;
   }
 
