@@ -1,6 +1,7 @@
 #include "config/cast_services.hpp"
 
 #include "actors/guard/breaker_child.hpp"
+#include "actors/guard/limiter_actor.hpp"
 #include "actors/llm/llm_endpoint.hpp"
 #include "actors/supervision/supervisor.hpp"
 #include "actors/tool/mcp_client.hpp"
@@ -29,12 +30,12 @@ class maker {
 public:
   explicit maker(const services_setup& setup) : setup_(setup) {}
 
-  /// @param gate set to its breaker, where it has one
-  result<child_spec> child(const child_options& o, std::shared_ptr<breaker>& gate) const {
+  /// @param guards its breaker and limiter, where it has them, are added
+  result<child_spec> child(const child_options& o, std::vector<child_spec>& guards) const {
     auto id = std::string_view{o.id};
     auto name = std::string{id.substr(id.find('.') + 1)};
-    auto made = id.starts_with(tools_prefix)    ? tool(name, gate)
-                : id.starts_with(models_prefix) ? model(name, gate)
+    auto made = id.starts_with(tools_prefix)    ? tool(o.id, name, guards)
+                : id.starts_with(models_prefix) ? model(o.id, name, guards)
                 : id.starts_with(mcp_prefix)    ? mcp(name)
                                                 : inner(name);
     if (!made)
@@ -52,20 +53,17 @@ public:
     for (const auto& o : found->second.children) {
       if (!setup_.mcp && o.id.starts_with(mcp_prefix))
         continue;
-      std::shared_ptr<breaker> gate;
-      auto spec = child(o, gate);
+      auto spec = child(o, out.children);
       if (!spec)
         return std::move(spec).error();
-      if (gate)
-        out.children.push_back(
-          breaker_child(setup_.system, setup_.env, setup_.timer, o.id, std::move(gate)));
       out.children.push_back(std::move(*spec));
     }
     return out;
   }
 
 private:
-  result<child_spec> tool(const std::string& name, std::shared_ptr<breaker>& gate) const {
+  result<child_spec> tool(const std::string& id, const std::string& name,
+                          std::vector<child_spec>& before) const {
     auto options = setup_.what.tools.at(name);
     options.name = name;
     // The backend is kept over restarts: what is in flight there has not died.
@@ -73,7 +71,8 @@ private:
     if (!parts)
       return std::move(parts).error();
     auto guards = make_tool_guards(options, setup_.env);
-    gate = guards.gate;
+    before.push_back(
+      breaker_child(setup_.system, setup_.env, setup_.timer, id, guards.gate));
     child_spec spec;
     spec.service = tool_service_name(name);
     spec.info = service_info_of(options);
@@ -85,23 +84,35 @@ private:
     return spec;
   }
 
-  result<child_spec> model(const std::string& name, std::shared_ptr<breaker>& gate) const {
+  result<child_spec> model(const std::string& id, const std::string& name,
+                           std::vector<child_spec>& before) const {
     auto options = setup_.what.models.at(name);
     options.name = name;
     auto backend = setup_.backends.model(options, outside());
     if (!backend)
       return std::move(backend).error();
-    gate = make_llm_breaker(options, setup_.env);
+    auto gate = make_llm_breaker(options, setup_.env);
+    auto meter = make_llm_limiter(options, setup_.env);
+    before.push_back(breaker_child(setup_.system, setup_.env, setup_.timer, id, gate));
+    before.push_back(
+      limiter_child(setup_.system, setup_.timer, id, "limiter:" + name, meter));
     child_spec spec;
     spec.service = "llm:" + name;
     spec.info = llm_service_info(options);
     spec.start = [&system = setup_.system, &env = setup_.env, timer = setup_.timer,
-                  backend = std::move(*backend), options, gate](const child_start& s) {
-      return result<caf::actor>{start_llm_endpoint(
-        system,
-        llm_setup{env, timer, options, backend, gate, s.supervisor, s.id, s.checkpoint})};
+                  backend = std::move(*backend), options, gate, meter, callers = callers()](const child_start& s) {
+      return result<caf::actor>{
+        start_llm_endpoint(system, llm_setup{env, timer, options, backend, gate, s.supervisor,
+                                             s.id, s.checkpoint, meter, callers})};
     };
     return spec;
+  }
+
+  std::shared_ptr<const llm_callers> callers() const {
+    auto out = std::make_shared<llm_callers>();
+    for (const auto& [name, a] : setup_.what.agents)
+      out->emplace(name, llm_caller{a.tenant, a.priority, a.share});
+    return out;
   }
 
   result<child_spec> mcp(const std::string& name) const {

@@ -230,6 +230,16 @@ void names_codec::read(context& c, const std::string& path, const node& n,
   texts_codec::read(c, path, n, out);
 }
 
+void variables_codec::read(context& c, const std::string& path, const node& n,
+                           std::vector<std::string>& out) {
+  if (n.type != node_type::text) {
+    names_codec::read(c, path, n, out);
+    return;
+  }
+  if (auto name = c.text(path, n))
+    out = {std::move(*name)};
+}
+
 void paths_codec::read(context& c, const std::string& path, const node& n,
                        std::vector<std::filesystem::path>& out) {
   each_item(c, path, n, "a list of paths", [&](const std::string& inner, const node& item) {

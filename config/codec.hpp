@@ -97,6 +97,13 @@ struct names_codec : texts_codec {
                    std::vector<std::string>& out);
 };
 
+/// One such name, or a list of them.
+struct variables_codec : names_codec {
+  static constexpr std::string_view type = "name or list of names";
+  static void read(context& c, const std::string& path, const node& n,
+                   std::vector<std::string>& out);
+};
+
 struct paths_codec {
   static constexpr std::string_view type = "list of paths";
   static void read(context& c, const std::string& path, const node& n,

@@ -32,6 +32,34 @@ void add_retry(fields<decltype(owner_of(Retry))>& to) {
   to.insert(to.end(), more.begin(), more.end());
 }
 
+/// The table `limits`.
+template <auto Limits>
+void add_limits(fields<decltype(owner_of(Limits))>& to) {
+  using l = rate_limit_options;
+  auto more = {
+    entry<count_codec, Limits, &l::requests_per_minute>(
+      "limits.requests_per_minute", "with one key, as the following; 0: no limit"),
+    entry<count_codec, Limits, &l::input_tokens_per_minute>("limits.input_tokens_per_minute",
+                                                            "0: no limit"),
+    entry<count_codec, Limits, &l::output_tokens_per_minute>("limits.output_tokens_per_minute",
+                                                             "0: no limit"),
+    entry<count_codec, Limits, &l::concurrent>("limits.concurrent",
+                                               "requests in flight; 0: `concurrent` of the model"),
+    entry<flag_codec, Limits, &l::adaptive>(
+      "limits.adaptive", "finds out how many requests in flight the server takes"),
+    entry<duration_codec, Limits, &l::burst>(
+      "limits.burst", "so much of a minute's limit may be used at once"),
+    entry<duration_codec, Limits, &l::ageing>(
+      "limits.ageing", "waiting this long is worth one step of priority; `\"0s\"`: nothing"),
+    entry<duration_codec, Limits, &l::cooling>(
+      "limits.cooling", "rest of a key after a 429 that does not say; doubled with each further"),
+    entry<duration_codec, Limits, &l::cooling_max>("limits.cooling_max", "longest such rest"),
+    entry<duration_codec, Limits, &l::set_aside>(
+      "limits.set_aside", "a key that was refused (401, 402, 403) is tried again after it"),
+  };
+  to.insert(to.end(), more.begin(), more.end());
+}
+
 /// The table `breaker`.
 template <auto Breaker>
 void add_breaker(fields<decltype(owner_of(Breaker))>& to) {

@@ -288,17 +288,27 @@ void loader::read_model(const std::string& path, const node& table, endpoint_opt
 void loader::choose_endpoint(const std::string& path, endpoint_options& out) {
   bool automatic = out.kind == endpoint_kind::automatic;
   if (automatic && out.api_key_env.empty())
-    out.api_key_env = "OPENAI_API_KEY";
-  auto key = out.api_key_env.empty() ? std::nullopt : context_.variable(out.api_key_env);
-  bool found = key && !key->empty();
-  if (found && out.api_key.empty())
-    out.api_key = secret{*key};
+    out.api_key_env = {"OPENAI_API_KEY"};
+  bool found = false;
+  std::string missing;
+  for (const auto& name : out.api_key_env) {
+    auto key = context_.variable(name);
+    if (!key || key->empty()) {
+      missing = name;
+      continue;
+    }
+    found = true;
+    if (out.api_key.empty())
+      out.api_key = secret{*key};
+    else if (out.api_key.reveal() != *key)
+      out.further_keys.emplace_back(*key);
+  }
   if (automatic)
     out.kind = found ? endpoint_kind::openai : endpoint_kind::scripted;
-  else if (out.kind != endpoint_kind::scripted && !out.api_key_env.empty() && !found
+  else if (out.kind != endpoint_kind::scripted && !missing.empty()
            && out.replay.empty()) // a cassette needs no key
     context_.report_at_key(path + ".api_key_env",
-                           "the environment variable " + out.api_key_env + " is not set",
+                           "the environment variable " + missing + " is not set",
                            "set it, or use kind = \"auto\" to do without");
 }
 

@@ -224,8 +224,9 @@ fields<model> make_model_fields() {
     entry<text_codec, &model::model>("model", "the provider's name of the model"),
     entry<text_codec, &model::base_url>("base_url", "where the API begins; none: where its provider has it"),
     entry<secret_codec, &model::api_key>("api_key", "`${NAME}`; none: no Authorization header"),
-    entry<text_codec, &model::api_key_env>(
-      "api_key_env", "variable that holds the key; OPENAI_API_KEY for `auto`"),
+    entry<variables_codec, &model::api_key_env>(
+      "api_key_env", "variable that holds the key, or a list of them: requests go with each in "
+                     "turn; OPENAI_API_KEY for `auto`"),
     entry<number_codec, &model::temperature>("temperature", "0 to 2; not sent where not given"),
     entry<count_codec, &model::max_tokens>("max_tokens", "of the answer; 0: not sent"),
     entry<count_codec, &model::repairs_max>(
@@ -234,12 +235,13 @@ fields<model> make_model_fields() {
       "native_schema", "hands over the answer's schema in the API's own place; false: in words only"),
     entry<flag_codec, &model::tls_verify>("tls_verify", "checks certificates"),
     entry<text_codec, &model::proxy>("proxy", "URL of a proxy"),
-    entry<count_codec, &model::concurrent>("concurrent", "requests in flight"),
+    entry<count_codec, &model::concurrent>("concurrent", "requests in flight, with all keys"),
     entry<count_codec, &model::queue>("queue", "requests that wait; above it `overloaded`"),
     entry<size_codec, &model::response_size_max>("response_size_max",
                                                  "a longer answer is `output_too_large`"),
   };
   add_retry<&model::retry>(all);
+  add_limits<&model::limits>(all);
   add_breaker<&model::breaker>(all);
   return all;
 }
@@ -335,6 +337,11 @@ const fields<agent_options>& agent_fields() {
     entry<texts_codec, &agent::tools>("tools", "what it uses: must exist"),
     entry<texts_codec, &agent::models>("models", "likewise"),
     entry<texts_codec, &agent::agents>("agents", "likewise"),
+    entry<text_codec, &agent::tenant>("tenant", "whom it works for: models are shared fairly "
+                                                "between tenants, then between their agents"),
+    entry<count_codec, &agent::priority>("priority", "at models, higher goes first"),
+    entry<number_codec, &agent::share>("share", "of what its tenant gets: twice as large, twice "
+                                                "as much"),
     entry<count_codec, &agent::concurrency>("concurrency",
                                             "running at a time; 0: as many as come, to 100000"),
     entry<count_codec, &agent::depth_max>("depth_max",

@@ -13,6 +13,10 @@ option_problems agent_options::validate() const {
     found.push_back({"concurrency", "is above 100000", "0 means as many as come, up to 100000"});
   if (depth_max == 0)
     found.push_back({"depth_max", "is 0, so every call would be refused", "the default is 10000"});
+  if (priority > 1'000)
+    found.push_back({"priority", "is above 1000", "the default is 0"});
+  if (!(share > 0 && share <= 1'000))
+    found.push_back({"share", "must be above 0 and at most 1000", "the default is 1"});
   if (passivate_after <= 0ms)
     found.push_back({"passivate_after", "must be above 0", "the default is \"2s\""});
   return found;

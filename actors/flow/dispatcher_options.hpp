@@ -35,6 +35,11 @@ struct agent_options {
   std::vector<std::string> agents;
   /// Of `class = "chat"`.
   chat_options chat{};
+  /// Where several want the same model: whom it works for, what goes first (higher), and its part
+  /// of what its tenant gets.
+  std::string tenant;
+  std::uint32_t priority = 0;
+  double share = 1;
 
   // Performance
   /// Running at a time; 0: as many as come, up to `concurrency_limit`.

@@ -27,7 +27,8 @@ std::optional<steady_time> room(const gcra& b, double n, steady_time now) {
 } // namespace
 
 api_key::api_key(const rate_limit_options& o)
-  : cooling_(o.cooling), cooling_max_(o.cooling_max), window_max_(std::max(1U, o.concurrent)),
+  : cooling_(o.cooling), cooling_max_(o.cooling_max),
+    set_aside_(o.set_aside), window_max_(std::max(1U, o.concurrent)),
     adaptive_(o.adaptive), requests_(bucket(o.requests_per_minute, o.burst)),
     input_(bucket(static_cast<double>(o.input_tokens_per_minute), o.burst)),
     output_(bucket(static_cast<double>(o.output_tokens_per_minute), o.burst)),
@@ -67,6 +68,27 @@ void api_key::settle(const token_use& estimate, const token_use& used, steady_ti
   correct(output_, used.output - estimate.output);
 }
 
+void api_key::take_back(const token_use& estimate) {
+  if (in_flight_ > 0)
+    --in_flight_;
+  requests_.give_back(1);
+  input_.give_back(estimate.input);
+  output_.give_back(estimate.output);
+}
+
+void api_key::die(steady_time now) noexcept {
+  dead_ = true;
+  dead_until_ = now + set_aside_;
+}
+
+// Somebody may have paid, or put it right at the far side.
+void api_key::look(steady_time now) noexcept {
+  if (!dead_ || now < dead_until_)
+    return;
+  dead_ = false;
+  window_ = 1;
+}
+
 void api_key::went_well() {
   throttles_ = 0;
   auto step = window_ < slow_until_ ? 1.0 : 1.0 / window_;
@@ -92,6 +114,8 @@ void api_key::tighten(const server_limits& left, steady_time now) {
     input_.at_most(*left.input_tokens, now);
   if (left.output_tokens)
     output_.at_most(*left.output_tokens, now);
+  if (left.rest)
+    rests_until_ = std::max(rests_until_, now + std::min(*left.rest, cooling_max_));
 }
 
 } // namespace troupe

@@ -5,6 +5,7 @@
 
 #include "actors/guard/gcra.hpp"
 #include "actors/guard/rate_limit_options.hpp"
+#include "actors/guard/server_limits.hpp"
 
 #include <optional>
 
@@ -14,13 +15,6 @@ namespace troupe {
 struct token_use {
   double input = 0;
   double output = 0;
-};
-
-/// What a server says is left, as far as it does.
-struct server_limits {
-  std::optional<double> requests;
-  std::optional<double> input_tokens;
-  std::optional<double> output_tokens;
 };
 
 class api_key {
@@ -37,20 +31,24 @@ public:
   /// The request has ended: what it used in place of what was taken for it.
   void settle(const token_use& estimate, const token_use& used, steady_time now);
 
+  /// The request was not sent: all that was taken for it comes back.
+  void take_back(const token_use& estimate);
+
   /// It went well: more may be in flight.
   void went_well();
 
   /// 429 or 529: rests for `retry_after`, or as long as it takes, then begins slowly.
   void throttled(std::optional<std::chrono::milliseconds> retry_after, steady_time now);
 
-  /// 401, 402, 403: never again, until `revive`.
-  void die() noexcept { dead_ = true; }
-  void revive() noexcept { dead_ = false; }
+  /// 401, 402, 403: set aside. Looked at again after `set_aside`, with one request.
+  void die(steady_time now) noexcept;
+  void look(steady_time now) noexcept;
 
   /// What the server counts only tightens.
   void tighten(const server_limits& left, steady_time now);
 
   bool dead() const noexcept { return dead_; }
+  steady_time dead_until() const noexcept { return dead_until_; }
   bool full() const noexcept;
   std::uint32_t in_flight() const noexcept { return in_flight_; }
   /// Requests that may be in flight now.
@@ -60,7 +58,7 @@ public:
   double load() const noexcept { return in_flight_ / window_; }
 
 private:
-  std::chrono::milliseconds cooling_, cooling_max_;
+  std::chrono::milliseconds cooling_, cooling_max_, set_aside_;
   double window_max_;
   bool adaptive_;
   gcra requests_, input_, output_;
@@ -70,6 +68,7 @@ private:
   std::uint32_t throttles_ = 0; ///< one after the other
   steady_time rests_until_{};
   bool dead_ = false;
+  steady_time dead_until_{};
 };
 
 } // namespace troupe

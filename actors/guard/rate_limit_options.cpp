@@ -5,8 +5,6 @@ namespace troupe {
 option_problems rate_limit_options::validate() const {
   using namespace std::chrono_literals;
   option_problems out;
-  if (concurrent == 0)
-    out.push_back({"concurrent", "nothing could be sent", "1 or more"});
   if (queue == 0)
     out.push_back({"queue", "whoever has to wait would be refused", "1 or more"});
   if (burst <= 0ms || burst > 30s)
@@ -15,6 +13,8 @@ option_problems rate_limit_options::validate() const {
     out.push_back({"ageing", "must not be negative", "\"0s\" for none"});
   if (cooling <= 0ms)
     out.push_back({"cooling", "a key that is told to wait must rest", "e.g. \"1s\""});
+  if (set_aside <= 0ms)
+    out.push_back({"set_aside", "a key that is refused must rest", "e.g. \"5m\""});
   if (cooling_max < cooling)
     out.push_back({"cooling_max", "must be at least `cooling`", "e.g. \"1m\""});
   return out;

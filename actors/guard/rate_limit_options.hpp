@@ -15,8 +15,8 @@ struct rate_limit_options {
   std::uint32_t requests_per_minute = 0;
   std::uint64_t input_tokens_per_minute = 0;
   std::uint64_t output_tokens_per_minute = 0;
-  /// Requests in flight at once.
-  std::uint32_t concurrent = 20;
+  /// Requests in flight at once with this key; 0: as many as the endpoint may have in all.
+  std::uint32_t concurrent = 0;
   /// Finds out how many requests in flight the far side takes, up to `concurrent`: one more for
   /// each round that goes well, half after a 429 or 529 (AIMD). Else `concurrent` holds, but for a
   /// slow start after a 429.
@@ -35,6 +35,9 @@ struct rate_limit_options {
   /// `cooling_max`.
   std::chrono::milliseconds cooling{1'000};
   std::chrono::milliseconds cooling_max{60'000};
+  /// A key that was refused (401, 402, 403, quota spent) is tried again after this, with one
+  /// request: somebody may have paid. Five minutes: soon enough for them, rare enough for the server.
+  std::chrono::milliseconds set_aside{300'000};
 
   option_problems validate() const;
 };

@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <limits>
 
 namespace troupe {
 namespace {
@@ -26,6 +27,13 @@ std::string seconds_text(milliseconds d) {
   return fmt::format("{:.1f} s", static_cast<double>(d.count()) / 1'000);
 }
 
+rate_limit_options with_places(rate_limit_options o, std::uint32_t in_flight_max) {
+  auto usual = in_flight_max == 0 ? rate_limiter::in_flight_usual : in_flight_max;
+  if (o.concurrent == 0)
+    o.concurrent = usual;
+  return o;
+}
+
 error with_wait(errc code, std::string text, milliseconds wait) {
   error out{code, std::move(text)};
   out.retry_after = wait;
@@ -34,9 +42,16 @@ error with_wait(errc code, std::string text, milliseconds wait) {
 
 } // namespace
 
-rate_limiter::rate_limiter(const rate_limit_options& options, std::size_t keys)
-  : options_(options), keys_(std::max<std::size_t>(keys, 1), api_key{options}),
-    queue_(options.ageing) {}
+rate_limiter::rate_limiter(const rate_limit_options& options, std::size_t keys,
+                           std::uint32_t in_flight_max)
+  : options_(with_places(options, in_flight_max)),
+    in_flight_max_(in_flight_max == 0 ? std::numeric_limits<std::size_t>::max() : in_flight_max),
+    keys_(std::max<std::size_t>(keys, 1), api_key{options_}), queue_(options.ageing) {}
+
+void rate_limiter::look(steady_time now) {
+  for (auto& k : keys_)
+    k.look(now);
+}
 
 // The part of a minute of one key that it takes of whatever is scarcest.
 double rate_limiter::cost_of(const token_use& u) const {
@@ -51,6 +66,7 @@ double rate_limiter::cost_of(const token_use& u) const {
 }
 
 result<void> rate_limiter::enqueue(std::uint64_t id, rate_claim claim, steady_time now) {
+  look(now);
   auto wait = expected_wait(claim.estimate, now);
   if (queue_.size() >= options_.queue)
     return with_wait(errc::overloaded, fmt::format("{} calls wait for this model", queue_.size()),
@@ -76,14 +92,18 @@ result<void> rate_limiter::enqueue(std::uint64_t id, rate_claim claim, steady_ti
 std::optional<error> rate_limiter::hopeless(const rate_claim& c, steady_time now) const {
   bool alive = false;
   auto rested = steady_time::max();
+  auto revived = steady_time::max();
   for (const auto& k : keys_) {
-    if (k.dead())
+    if (k.dead()) {
+      revived = std::min(revived, k.dead_until());
       continue;
+    }
     alive = true;
     rested = std::min(rested, k.rests_until());
   }
   if (!alive)
-    return error{errc::unavailable, "no API key of this model is accepted any more"};
+    return with_wait(errc::unavailable, "no API key of this model is accepted any more",
+                     until(revived, now));
   if (rested > now && rested > c.deadline)
     return with_wait(errc::rate_limited,
                      fmt::format("the model's server asks to wait for {}",
@@ -96,6 +116,8 @@ std::optional<error> rate_limiter::hopeless(const rate_claim& c, steady_time now
 
 std::optional<std::size_t> rate_limiter::choose(const token_use& estimate, steady_time now) const {
   std::optional<std::size_t> best;
+  if (granted_.size() >= in_flight_max_)
+    return best;
   for (std::size_t i = 0; i < keys_.size(); ++i) {
     auto when = keys_[i].when(estimate, now);
     if (when && *when <= now && (!best || keys_[i].load() < keys_[*best].load()))
@@ -107,6 +129,8 @@ std::optional<std::size_t> rate_limiter::choose(const token_use& estimate, stead
 std::optional<steady_time> rate_limiter::earliest(const token_use& estimate,
                                                   steady_time now) const {
   std::optional<steady_time> at;
+  if (granted_.size() >= in_flight_max_)
+    return at;
   for (const auto& k : keys_)
     if (auto when = k.when(estimate, now); when && (!at || *when < *at))
       at = when;
@@ -115,6 +139,7 @@ std::optional<steady_time> rate_limiter::earliest(const token_use& estimate,
 
 std::vector<rate_decision> rate_limiter::step(steady_time now) {
   std::vector<rate_decision> out;
+  look(now);
   refuse_hopeless(out, now);
   // Whoever is next keeps its turn until a key has all it needs: a large request that small ones
   // overtake would never go.
@@ -175,7 +200,10 @@ void rate_limiter::finish(std::uint64_t id, const rate_end& end, steady_time now
   if (i == granted_.end())
     return;
   auto& key = keys_[i->second.key];
-  key.settle(i->second.estimate, end.used.value_or(i->second.estimate), now);
+  if (end.how == rate_outcome::not_sent)
+    key.take_back(i->second.estimate);
+  else
+    key.settle(i->second.estimate, end.used.value_or(i->second.estimate), now);
   key.tighten(end.left, now);
   switch (end.how) {
     case rate_outcome::went_well: {
@@ -189,8 +217,9 @@ void rate_limiter::finish(std::uint64_t id, const rate_end& end, steady_time now
       key.throttled(end.retry_after, now);
       break;
     case rate_outcome::key_dead:
-      key.die();
+      key.die(now);
       break;
+    case rate_outcome::not_sent:
     case rate_outcome::failed:
       break;
   }
@@ -208,6 +237,7 @@ milliseconds rate_limiter::expected_wait(const token_use& estimate, steady_time 
   }
   if (alive == 0)
     return milliseconds{0};
+  places = std::min(places, static_cast<double>(in_flight_max_));
   auto by_rate = cost_waiting_ * 60 / alive;
   auto before = static_cast<double>(queue_.size());
   bool all_busy = static_cast<double>(granted_.size()) + 1 > places;

@@ -50,6 +50,7 @@ struct rate_decision {
 enum class rate_outcome : std::uint8_t {
   went_well,
   failed,    ///< for reasons of its own: what it took is settled
+  not_sent,  ///< it never left: all comes back
   throttled, ///< 429, 529
   key_dead,  ///< 401, 402, 403
 };
@@ -64,8 +65,13 @@ struct rate_end {
 
 class rate_limiter {
 public:
+  /// Requests in flight of a key where nobody says: a common limit of the cheaper tiers.
+  static constexpr std::uint32_t in_flight_usual = 20;
+
   /// @param keys how many API keys there are; at least 1
-  rate_limiter(const rate_limit_options& options, std::size_t keys);
+  /// @param in_flight_max over all keys; 0: as many as the keys may have
+  rate_limiter(const rate_limit_options& options, std::size_t keys,
+               std::uint32_t in_flight_max = 0);
 
   /// @param id names it; of no other call that waits or is in flight
   /// @returns `overloaded` (queue full), `rate_limited` (the keys rest for longer than it can wait),
@@ -104,9 +110,11 @@ private:
   std::optional<error> hopeless(const rate_claim& c, steady_time now) const;
   void refuse_hopeless(std::vector<rate_decision>& out, steady_time now);
   void forget(std::uint64_t id);
+  void look(steady_time now);
   double cost_of(const token_use& u) const;
 
   rate_limit_options options_;
+  std::size_t in_flight_max_;
   std::vector<api_key> keys_;
   fair_queue queue_;
   std::unordered_map<std::uint64_t, rate_claim> claims_; ///< those that wait

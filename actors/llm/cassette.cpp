@@ -154,7 +154,8 @@ private:
 taped_request taped(const model_request& request) {
   // A field that is added does not compile until somebody has decided whether it is part of what a
   // request asks for.
-  const auto& [messages, schema, tools, tool_choice, temperature, max_tokens, whole, timeout, on_delta]
+  const auto& [messages, schema, tools, tool_choice, temperature, max_tokens, whole, key, on_limits,
+               timeout, on_delta]
     = request;
   request_parts out;
   for (const auto& m : messages)

@@ -173,47 +173,6 @@ async<result<model_answer>> llm_endpoint::ask_until_answered(std::uint64_t no) {
   }
 }
 
-async<result<model_answer>> llm_endpoint::attempt(std::uint64_t no) {
-  auto& c = *calls_.at(no);
-  auto slot = co_await take_slot(no);
-  if (!slot)
-    co_return std::move(slot).error();
-  auto permit = gate_->acquire(options_.retry.timeout + std::chrono::seconds{1});
-  if (!permit) {
-    refuse_queue();
-    if (auto* next = slots_.release())
-      waits_.wake_up(*next, wake::slot);
-    co_return std::move(permit).error();
-  }
-  c.permit = *permit;
-  start_attempt(c);
-  auto until = std::min(c.deadline, utc_time{env_.clock.now() + options_.retry.timeout});
-  auto why = co_await waits_.wait(c, until);
-  if (why != wake::answered) {
-    backend_->cancel(c.at_backend);
-    c.answer = interrupted(c, why);
-  }
-  end_attempt(c);
-  co_return std::move(c.answer);
-}
-
-async<result<unit>> llm_endpoint::take_slot(std::uint64_t no) {
-  auto& c = *calls_.at(no);
-  if (c.cancelled || c.deadline <= env_.clock.now())
-    co_return interrupted(c, c.cancelled ? wake::cancelled : wake::due);
-  if (slots_.take())
-    co_return unit{};
-  slots_.push(c);
-  auto why = co_await waits_.wait(c, c.deadline);
-  if (why == wake::slot)
-    co_return unit{};
-  slots_.erase(c);
-  if (why == wake::refused)
-    if (auto refused = gate_->refusal())
-      co_return std::move(*refused);
-  co_return interrupted(c, why);
-}
-
 void llm_endpoint::finish(call& c, result<std::string> outcome) {
   if (outcome)
     ++stats_.calls_ok;
@@ -225,42 +184,6 @@ void llm_endpoint::finish(call& c, result<std::string> outcome) {
   waits_.forget(c);
   calls_.erase(c.no);
   promise.deliver(std::move(reply));
-}
-
-// -- events -------------------------------------------------------------------------------------
-
-void llm_endpoint::attempt_event(const call& c) const {
-  event e;
-  e.name = "llm.call";
-  e.lvl = c.answer ? level::info : level::warning;
-  e.invocation = c.request.invocation;
-  e.agent = c.request.agent;
-  e.service = service_;
-  e.attempt = c.attempts;
-  e.latency = std::chrono::duration_cast<microseconds>(env_.clock.steady() - c.sent);
-  e.result = c.answer ? "ok" : to_string(c.answer.error().code);
-  auto model = c.answer && !c.answer->model.empty() ? c.answer->model : options_.model;
-  e.fields.emplace_back("model", to_json(model));
-  if (c.answer) {
-    e.fields.emplace_back("input_tokens", to_json(c.answer->input_tokens));
-    e.fields.emplace_back("output_tokens", to_json(c.answer->output_tokens));
-    e.fields.emplace_back("finish_reason", to_json(c.answer->finish_reason));
-  }
-  env_.events.write(e);
-}
-
-void llm_endpoint::done_event(const call& c, const result<std::string>& outcome) const {
-  event e;
-  e.name = "llm.done";
-  e.lvl = outcome ? level::debug : level::warning;
-  e.invocation = c.request.invocation;
-  e.agent = c.request.agent;
-  e.service = service_;
-  e.attempt = c.attempts;
-  e.latency = std::chrono::duration_cast<microseconds>(env_.clock.steady() - c.began);
-  e.result = outcome ? "ok" : to_string(outcome.error().code);
-  e.fields.emplace_back("repairs", to_json(c.repairs));
-  env_.events.write(e);
 }
 
 } // namespace troupe::detail

@@ -1,5 +1,6 @@
 #include "actors/llm/llm_endpoint.hpp"
 
+#include "actors/guard/limiter_actor.hpp"
 #include "actors/llm/cassette.hpp"
 #include "actors/llm/llm_endpoint_actor.hpp"
 #include "actors/llm/scripted_backend.hpp"
@@ -26,11 +27,6 @@ std::size_t calls_max(const endpoint_options& o) {
   return std::size_t{o.concurrent} + o.queue;
 }
 
-// What a server says of tokens may be nonsense.
-std::uint64_t count_of(std::int64_t tokens) {
-  return tokens > 0 ? static_cast<std::uint64_t>(tokens) : 0;
-}
-
 /// What a restarted endpoint goes on with.
 struct endpoint_state {
   std::uint32_t tokens = 0;
@@ -46,13 +42,17 @@ std::uint32_t mailbox_max(const endpoint_options& o) {
 llm_endpoint::llm_endpoint(caf::actor_config& cfg, llm_setup setup)
   : bounded_actor(cfg, mailbox_max(setup.options)), env_(setup.env),
     options_(std::move(setup.options)), service_("llm:" + options_.name),
-    backend_(std::move(setup.backend)), gate_(std::move(setup.gate)),
+    backend_(std::move(setup.backend)), gate_(std::move(setup.gate)), meter_(std::move(setup.meter)),
+    callers_(std::move(setup.callers)),
     supervisor_(std::move(setup.supervisor)), child_id_(std::move(setup.child_id)),
     budget_(options_.retry),
-    slots_(options_.concurrent, options_.queue),
-    waits_(*this, env_.clock, std::move(setup.timer), scope_) {
+    waits_(*this, env_.clock, setup.timer, scope_) {
   if (!gate_)
     gate_ = make_llm_breaker(options_, env_);
+  if (!meter_) {
+    meter_ = make_llm_limiter(options_, env_);
+    own_limiter_ = spawn_limiter(system(), std::move(setup.timer), meter_);
+  }
   if (auto state = from_json<endpoint_state>(setup.checkpoint))
     budget_.restore(state->tokens);
 }
@@ -63,6 +63,7 @@ caf::behavior llm_endpoint::make_behavior() {
     [this](const call_cancel& c) { on_cancel(c.id); },
     [this](const timer_fired&) { waits_.on_timer(); },
     [this](attempt_done& d) { on_attempt(d); },
+    [this](limiter_decision& d) { on_turn(d); },
     [this](const llm_stats_request&) { return stats(); },
   };
 }
@@ -79,8 +80,14 @@ void llm_endpoint::on_exit() {
     if (c->in_flight) {
       gate_->give_back(c->permit);
       backend_->cancel(c->at_backend);
+      auto why = interrupted(*c, wake::cancelled);
+      meter_->end(std::exchange(c->turn, 0), &why, std::nullopt);
     }
+    leave(*c);
   }
+  if (own_limiter_)
+    send_exit(own_limiter_, caf::exit_reason::user_shutdown);
+  own_limiter_ = nullptr;
   scope_.clear();
   calls_.clear();
   waits_.stop();
@@ -139,8 +146,8 @@ void llm_endpoint::on_attempt(attempt_done& d) {
 
 llm_stats llm_endpoint::stats() const {
   auto out = stats_;
-  out.in_flight = slots_.taken();
-  out.waiting = static_cast<std::uint32_t>(calls_.size()) - slots_.taken();
+  out.in_flight = in_flight_;
+  out.waiting = static_cast<std::uint32_t>(calls_.size()) - in_flight_;
   return out;
 }
 
@@ -148,45 +155,10 @@ error llm_endpoint::overload() const {
   error out{errc::overloaded,
             fmt::format("{} has {} calls in flight or waiting (concurrent {} + queue {})",
                         service_, calls_.size(), options_.concurrent, options_.queue)};
-  // Those that pause between two attempts come before it, too.
-  out.retry_after = slots_.come_back_after(calls_.size() - slots_.taken() - slots_.waiting());
+  constexpr std::chrono::milliseconds shortest{100};
+  constexpr std::chrono::milliseconds longest{60'000};
+  out.retry_after = std::clamp(meter_->expected_wait(), shortest, longest);
   return out;
-}
-
-// -- attempts ------------------------------------------------------------------------------------
-
-void llm_endpoint::start_attempt(call& c) {
-  c.in_flight = true;
-  ++c.attempts;
-  ++stats_.attempts;
-  c.sent = env_.clock.steady();
-  // Not a strong handle: a request on its way must not keep an actor that has ended.
-  auto done = [self = address(), no = c.no, attempt = c.attempts](result<model_answer> outcome) {
-    if (auto to = caf::actor_cast<caf::actor>(self))
-      caf::anon_send(to, attempt_done{no, attempt, std::move(outcome)});
-  };
-  c.at_backend = backend_->start(c.question, std::move(done));
-}
-
-void llm_endpoint::end_attempt(call& c) {
-  c.in_flight = false;
-  auto took = env_.clock.steady() - c.sent;
-  slots_.measured(took);
-  gate_->report(c.permit, c.answer ? nullptr : &c.answer.error(), took);
-  if (c.answer) {
-    ++stats_.attempts_ok;
-    stats_.input_tokens += count_of(c.answer->input_tokens);
-    stats_.output_tokens += count_of(c.answer->output_tokens);
-  }
-  attempt_event(c);
-  if (auto* next = slots_.release())
-    waits_.wake_up(*next, wake::slot);
-}
-
-/// The breaker is open: nobody waits in vain.
-void llm_endpoint::refuse_queue() {
-  while (auto* next = slots_.pop())
-    waits_.wake_up(*next, wake::refused);
 }
 
 error llm_endpoint::interrupted(const call& c, wake why) const {
@@ -205,6 +177,13 @@ error llm_endpoint::interrupted(const call& c, wake why) const {
 std::shared_ptr<breaker> make_llm_breaker(const endpoint_options& options, const environment& env) {
   return std::make_shared<breaker>("llm:" + options.name, options.breaker,
                                    usually_slow(options.retry.timeout), env);
+}
+
+std::shared_ptr<limiter> make_llm_limiter(const endpoint_options& options, const environment& env) {
+  auto limits = options.limits;
+  limits.queue = options.queue + options.concurrent; // the endpoint counts all calls
+  return std::make_shared<limiter>("llm:" + options.name, limits, options.keys().size(),
+                                   options.concurrent, env);
 }
 
 service_info llm_service_info(const endpoint_options& options) {

@@ -6,8 +6,9 @@
 // the shape that it asked for, or one error.
 //
 // A call (`call_request`, its body as in question.hpp) goes through
-//   queue     never more than `concurrent` requests in flight, the oldest call first; more than
-//             `concurrent + queue` calls at once are answered with `overloaded` and `retry_after`
+//   limiter   never more than `concurrent` requests in flight, and no more of them and of their
+//             tokens than `limits` allows for each key; who waits does so fairly (limiter.hpp). More
+//             than `concurrent + queue` calls at once are `overloaded`, with `retry_after`
 //   breaker   refuses at once with `circuit_open` while the model fails: see breaker.hpp
 //   attempt   one request to the backend, at most `retry.timeout` long
 //   retry     after a failure that passes, after a pause, within the budget: see retry.hpp
@@ -28,6 +29,7 @@
 // flight are cancelled. Threads: an ordinary scheduled actor; backends call back from theirs.
 
 #include "actors/guard/breaker.hpp"
+#include "actors/guard/limiter.hpp"
 #include "actors/llm/llm_messages.hpp"
 #include "actors/llm/llm_options.hpp"
 #include "actors/llm/model_backend.hpp"
@@ -36,6 +38,7 @@
 #include <caf/actor.hpp>
 #include <caf/fwd.hpp>
 
+#include <map>
 #include <memory>
 #include <string>
 
@@ -44,6 +47,16 @@ namespace troupe {
 namespace net {
 class http_transport;
 }
+
+/// Whom an agent asks for, when many want the same model: `[agents.*]` in a topology.
+struct llm_caller {
+  std::string tenant;
+  std::uint32_t priority = 0; ///< higher goes first
+  double share = 1;           ///< within its tenant
+};
+
+/// By the agent's name.
+using llm_callers = std::map<std::string, llm_caller, std::less<>>;
 
 /// What an endpoint is made with. `env` outlives it; the backend is kept over its restarts.
 struct llm_setup {
@@ -56,10 +69,17 @@ struct llm_setup {
   caf::actor supervisor{};
   std::string child_id{};
   std::string checkpoint{};
+  /// Null: made anew, with an actor of its own; else somebody runs its actor.
+  std::shared_ptr<limiter> meter{};
+  /// Those that are not in it, or where it is null: a caller of no tenant, with no priority.
+  std::shared_ptr<const llm_callers> callers{};
 };
 
 /// The breaker before a model, as the options say.
 std::shared_ptr<breaker> make_llm_breaker(const endpoint_options& options, const environment& env);
+
+/// What meters a model, as the options say.
+std::shared_ptr<limiter> make_llm_limiter(const endpoint_options& options, const environment& env);
 
 /// The backend that the options ask for. `transport` is used by openai only.
 ///

@@ -1,11 +1,10 @@
 #pragma once
 // The actor behind llm_endpoint.hpp. Private to this folder.
 //
-// llm_endpoint.cpp has its handlers, slots and waits; llm_conversation.cpp the coroutines and events
-// of a call.
+// llm_endpoint.cpp has its handlers, llm_conversation.cpp the coroutines of a call, llm_attempt.cpp
+// those of an attempt, with its turn, and the events.
 
 #include "actors/guard/bounded_actor.hpp"
-#include "actors/guard/bulkhead.hpp"
 #include "actors/guard/call_waits.hpp"
 #include "actors/guard/retry.hpp"
 #include "actors/llm/llm_endpoint.hpp"
@@ -51,8 +50,11 @@ private:
     steady_time began{};
     std::uint32_t attempts = 0;
     std::uint32_t repairs = 0;
-    // The attempt that is in flight.
+    // The attempt that is in flight, or waits for its turn.
+    std::uint64_t turn = 0; ///< of the limiter; 0: none
+    std::optional<error> refused; ///< why the limiter will not let it go
     bool in_flight = false;
+    rate_outcome ended = rate_outcome::went_well; ///< the last one
     breaker_permit permit{};
     model_request_id at_backend = 0;
     steady_time sent{};
@@ -63,6 +65,7 @@ private:
   void on_call(call_request& r);
   void on_cancel(call_id id);
   void on_attempt(attempt_done& d);
+  void on_turn(limiter_decision& d);
   llm_stats stats() const;
 
   // -- a call, from its question to its answer: llm_conversation.cpp --
@@ -70,17 +73,20 @@ private:
   async<void> serve(std::uint64_t no);
   async<result<std::string>> converse(std::uint64_t no);
   async<result<model_answer>> ask_until_answered(std::uint64_t no);
-  async<result<model_answer>> attempt(std::uint64_t no);
-  async<result<unit>> take_slot(std::uint64_t no);
   result<std::string> judge(const call& c, const model_answer& answer) const;
   void ask_again(call& c, const model_answer& answer, const error& wrong);
   void finish(call& c, result<std::string> outcome);
   result<schema_validator> validator_of(const std::string& schema);
 
-  // -- attempts --
+  // -- an attempt: llm_attempt.cpp --
+  async<result<model_answer>> attempt(std::uint64_t no);
+  async<result<model_answer>> attempt_with_key(std::uint64_t no);
+  async<result<unit>> take_turn(std::uint64_t no);
+  rate_claim claim_of(const call& c) const;
   void start_attempt(call& c);
   void refuse_queue();
   void end_attempt(call& c);
+  void leave(call& c);
   error overload() const;
   error interrupted(const call& c, wake why) const;
 
@@ -92,12 +98,16 @@ private:
   const std::string service_;
   std::shared_ptr<model_backend> backend_;
   std::shared_ptr<breaker> gate_;
+  std::shared_ptr<limiter> meter_;
+  std::shared_ptr<const llm_callers> callers_;
+  caf::actor own_limiter_; ///< where nobody else runs it
   caf::actor supervisor_;
   std::string child_id_;
   retry_budget budget_;
   std::map<std::string, schema_validator, std::less<>> schemas_;
   std::map<std::uint64_t, std::unique_ptr<call>> calls_; ///< by number, the oldest first
-  bulkhead slots_;
+  std::map<std::uint64_t, std::uint64_t> turns_; ///< that are waited for: turn, call
+  std::uint32_t in_flight_ = 0;
   std::uint64_t last_no_ = 0;
   llm_stats stats_;
   call_waits waits_;

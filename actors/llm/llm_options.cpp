@@ -31,10 +31,18 @@ std::string default_base_url(endpoint_kind kind) {
   return {};
 }
 
+std::vector<secret> endpoint_options::keys() const {
+  std::vector<secret> all{api_key};
+  all.insert(all.end(), further_keys.begin(), further_keys.end());
+  return all;
+}
+
 option_problems endpoint_options::validate() const {
   auto found = retry.validate();
   for (auto& p : breaker.validate())
     found.push_back(std::move(p));
+  for (auto& p : limits.validate())
+    found.push_back({"limits." + p.key, std::move(p.message), std::move(p.hint)});
   bool answers_from_file = kind == endpoint_kind::scripted || kind == endpoint_kind::automatic;
   if (!record.empty() && !replay.empty())
     found.push_back({"replay", "excludes record: an endpoint asks its model, or answers from a file",

@@ -2,6 +2,7 @@
 // An LLM endpoint's options: `[models.*]` in a topology.
 
 #include "actors/guard/breaker_options.hpp"
+#include "actors/guard/rate_limit_options.hpp"
 #include "actors/guard/retry_options.hpp"
 #include "runtime/core/options.hpp"
 #include "runtime/core/secret.hpp"
@@ -12,6 +13,7 @@
 #include <filesystem>
 #include <optional>
 #include <string>
+#include <vector>
 
 namespace troupe {
 
@@ -35,8 +37,11 @@ struct endpoint_options {
   /// Empty: the API's own (`default_base_url`).
   std::string base_url;
   secret api_key; ///< empty: no Authorization header (local servers)
-  /// Environment variable that holds the key.
-  std::string api_key_env;
+  /// Environment variables that hold the key, or several.
+  std::vector<std::string> api_key_env;
+  std::vector<secret> further_keys; ///< of `api_key_env`, beside `api_key`
+  /// What each key may be used for; its `queue` is the endpoint's.
+  rate_limit_options limits;
   std::filesystem::path script;      ///< answers of a scripted endpoint
   /// Cassettes (cassette.hpp): what the model says is added to this file;
   std::filesystem::path record;
@@ -57,12 +62,15 @@ struct endpoint_options {
   std::string proxy; ///< URL; empty: none
 
   // Performance
-  std::uint32_t concurrent = 20; ///< requests in flight; a common limit of the cheaper tiers
+  /// Requests in flight, with all keys; a common limit of the cheaper tiers.
+  std::uint32_t concurrent = 20;
   std::uint32_t queue = 1'000;   ///< requests waiting; above it: `overloaded`
   /// Bytes of one answer; a full context in tokens is far below.
   std::size_t response_size_max = std::size_t{8} << 20;
 
   option_problems validate() const;
+  /// All keys; one that is empty where there is none.
+  std::vector<secret> keys() const;
 };
 
 } // namespace troupe

@@ -1,6 +1,8 @@
 #pragma once
 // What is said to a model, and what it says, whichever API carries it.
 
+#include "actors/guard/server_limits.hpp"
+
 #include <chrono>
 #include <cstddef>
 #include <cstdint>
@@ -69,6 +71,10 @@ struct model_request {
   std::int64_t max_tokens = 0; ///< of the answer; 0: as the model likes
   /// The outcome tells usage also where there is a schema: text with the value, as JSON text.
   bool whole = false;
+  /// Which of the endpoint's API keys it goes with.
+  std::size_t key = 0;
+  /// Told what the server says of that key's limits, once, before `done` and like it.
+  std::function<void(const server_limits&)> on_limits{};
   /// When the endpoint gives up; a backend may hold its socket a little longer.
   std::chrono::milliseconds timeout{60'000};
   /// Asks for a stream, and gets its pieces in order, before `done`. On the backend's thread; must

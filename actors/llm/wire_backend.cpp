@@ -1,5 +1,6 @@
 #include "actors/llm/wire_backend.hpp"
 
+#include "actors/llm/limit_headers.hpp"
 #include "actors/llm/streamed_answer.hpp"
 
 #include <algorithm>
@@ -44,7 +45,7 @@ struct wire_backend::state : std::enable_shared_from_this<state> {
   state(const endpoint_options& options, std::unique_ptr<model_wire> spoken,
         const time_source& time, std::shared_ptr<net::http_transport> carrier)
     : wire(std::move(spoken)), model(options.model),
-      url(wire->url(without_slash(base_url_of(options)))), api_key(options.api_key),
+      url(wire->url(without_slash(base_url_of(options)))), keys(options.keys()),
       proxy(options.proxy), response_size_max(options.response_size_max),
       tls_verify(options.tls_verify), clock(time), transport(std::move(carrier)) {
     dialect.native_schema = options.native_schema;
@@ -62,7 +63,7 @@ struct wire_backend::state : std::enable_shared_from_this<state> {
   const std::unique_ptr<model_wire> wire;
   const std::string model;
   const std::string url;
-  const secret api_key;
+  const std::vector<secret> keys;
   const std::string proxy;
   const std::size_t response_size_max;
   const bool tls_verify;
@@ -82,7 +83,7 @@ net::http_request wire_backend::state::http_request_of(const std::shared_ptr<fli
   bool streams = f->request.on_delta != nullptr;
   out.headers.add("content-type", "application/json")
     .add("accept", streams ? "text/event-stream, application/json" : "application/json");
-  wire->add_headers(out.headers, api_key);
+  wire->add_headers(out.headers, keys[f->request.key % keys.size()]);
   out.body = wire->body(f->request, model, f->sent);
   if (streams)
     out.on_chunk = [self = shared_from_this(), f, stream = f->stream](std::string_view piece) {
@@ -135,6 +136,8 @@ void wire_backend::state::on_response(const std::shared_ptr<flight>& f,
     post(f);
     return;
   }
+  if (r && f->request.on_limits)
+    f->request.on_limits(limits_of(*r, clock.now()));
   result<model_answer> outcome;
   if (f->stream && f->stream->why())
     outcome = *f->stream->why(); // we closed the connection
@@ -184,10 +187,12 @@ void wire_backend::state::cancel(const std::shared_ptr<flight>& f) {
 // A server may repeat what it was sent.
 error wire_backend::state::without_key(error e) const {
   constexpr std::string_view mask = "***";
-  const auto& key = api_key.reveal();
-  auto at = key.empty() ? std::string::npos : e.message.find(key);
-  for (; at != std::string::npos; at = e.message.find(key, at + mask.size()))
-    e.message.replace(at, key.size(), mask);
+  for (const auto& one : keys) {
+    const auto& key = one.reveal();
+    auto at = key.empty() ? std::string::npos : e.message.find(key);
+    for (; at != std::string::npos; at = e.message.find(key, at + mask.size()))
+      e.message.replace(at, key.size(), mask);
+  }
   return e;
 }
 

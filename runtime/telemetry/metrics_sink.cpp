@@ -11,6 +11,15 @@ std::string_view name_of(std::string_view service) {
   return colon == std::string_view::npos ? service : service.substr(colon + 1);
 }
 
+/// A field that holds a number; 0 where there is none.
+double number_in(const event& e, std::string_view field) {
+  std::uint64_t n = 0;
+  for (const auto& [name, json] : e.fields)
+    if (name == field)
+      std::from_chars(json.data(), json.data() + json.size(), n);
+  return static_cast<double>(n);
+}
+
 /// The three ways to end. An event says `completed`, or why not.
 std::string_view status_of(std::string_view result) {
   if (result == "completed")
@@ -32,6 +41,13 @@ void metrics_sink::write(const event& e) {
     auto endpoint = name_of(e.service);
     numbers_.llm_requests.with({endpoint, e.result}).add();
     tokens(e, endpoint);
+  } else if (e.name == "limiter.waits" || e.name == "limiter.waited") {
+    auto endpoint = name_of(e.service);
+    if (e.latency)
+      numbers_.limiter_wait.with({endpoint}).observe(*e.latency);
+    numbers_.limiter_waiting.with({endpoint}).set(number_in(e, "waiting"));
+  } else if (e.name == "limiter.key_refused") {
+    numbers_.keys_refused.with({name_of(e.service)}).add();
   } else if (e.name == "tool.fallback") {
     for (const auto& [name, json] : e.fields)
       if (name == "from" && json.size() > 2) // a JSON text without escapes

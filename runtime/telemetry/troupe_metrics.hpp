@@ -25,6 +25,9 @@ struct troupe_metrics {
   gauge_family breaker_state;    ///< `troupe_breaker_state{breaker}`: see breaker_number
   counter_family llm_requests;   ///< `troupe_llm_requests_total{endpoint,result}`
   counter_family llm_tokens;     ///< `troupe_llm_tokens_total{endpoint,direction}`
+  gauge_family limiter_waiting;     ///< `troupe_limiter_waiting{endpoint}`: calls
+  histogram_family limiter_wait;    ///< `troupe_limiter_wait_seconds{endpoint}`: of those that waited
+  counter_family keys_refused;      ///< `troupe_llm_keys_refused_total{endpoint}`: an alarm
   counter_family restarts;       ///< `troupe_restarts_total{actor}`: a class, never an id
   counter_family http_requests;  ///< `troupe_http_requests_total{route,status}`
   histogram_family http_latency; ///< `troupe_http_request_seconds{route}`

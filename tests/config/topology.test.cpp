@@ -106,6 +106,24 @@ TEST_CASE("a model without a key is not given one") {
   CHECK(t.models.at("local").max_tokens == 512);
 }
 
+TEST_CASE("a model may have several keys and limits of each") {
+  auto t = require(std::string{R"([models.m]
+kind = "openai"
+model = "m"
+api_key_env = ["KEY_A", "KEY_B"]
+[models.m.limits]
+requests_per_minute = 500
+burst = "1s"
+)"},
+                   {{"KEY_A", "sk-a"}, {"KEY_B", "sk-b"}});
+
+  const auto& m = t.models.at("m");
+  REQUIRE(m.keys().size() == 2);
+  CHECK(m.keys()[1].reveal() == "sk-b");
+  CHECK(m.limits.requests_per_minute == 500);
+  CHECK(m.limits.burst == 1s);
+}
+
 TEST_CASE("what no supervisor has is root's") {
   auto t = desk();
 

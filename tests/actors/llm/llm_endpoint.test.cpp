@@ -163,25 +163,39 @@ TEST_CASE("a call above the queue is overloaded and told when to come back") {
   CHECK(d.stats().overloaded == 1);
 }
 
-TEST_CASE(
-  "a rate limit is waited for as long as the server asks, and gives its slot back meanwhile") {
+TEST_CASE("a rate limit is waited for as long as the server asks, by all that use the key") {
   desk d{narrow(1, 10)};
   auto slot = d.call(words);
   auto other = d.call(words);
 
   d.answer(0, rate_limited(5s));
-  CHECK(d.backend->seen.size() == 2); // the other one's turn
+  d.advance(4'990ms);
+  CHECK(d.backend->seen.size() == 1);
+  d.advance(10ms);
+  REQUIRE(d.backend->seen.size() == 2); // the other one's turn: it waited longer
   d.answer(1, says("other"));
   CHECK(other->reply);
-  d.advance(4'990ms);
-  CHECK(d.backend->seen.size() == 2);
-  d.advance(10ms);
   REQUIRE(d.backend->seen.size() == 3);
   d.answer(2, says("at last"));
 
   CHECK(slot->value().find("at last") != std::string::npos);
   CHECK(slot->reply->attempts == 2);
   CHECK(d.stats().retries == 1);
+}
+
+TEST_CASE("a failure gives its slot back until it is tried again") {
+  desk d{narrow(1, 10)};
+  auto slot = d.call(words);
+  auto other = d.call(words);
+
+  d.answer(0, error{errc::unavailable, "503"});
+
+  CHECK(d.backend->seen.size() == 2); // the other one's turn
+  d.answer(1, says("other"));
+  CHECK(other->reply);
+  REQUIRE(d.backend->seen.size() == 3);
+  d.answer(2, says("at last"));
+  CHECK(slot->value().find("at last") != std::string::npos);
 }
 
 TEST_CASE("a model that fails opens its breaker, further questions are refused at once") {
@@ -278,8 +292,8 @@ TEST_CASE("what a repeat cannot change is not tried again") {
   desk d;
   std::size_t n = 0;
 
-  for (auto code : {errc::invalid_input, errc::failed, errc::budget_exceeded, errc::not_found,
-                    errc::output_too_large}) {
+  for (auto code : {errc::invalid_input, errc::failed, errc::not_found, errc::output_too_large,
+                    errc::budget_exceeded}) {
     auto slot = d.call(words);
     d.answer(n++, error{code, "no"});
     d.advance(100ms);

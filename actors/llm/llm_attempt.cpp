@@ -1,0 +1,206 @@
+// An attempt of a call: its turn at the limiter, its permit of the breaker, its request; and the
+// events.
+
+#include "actors/llm/llm_endpoint_actor.hpp"
+#include "actors/llm/token_estimate.hpp"
+#include "runtime/core/json.hpp"
+
+#include <caf/send.hpp>
+
+#include <fmt/format.h>
+
+#include <algorithm>
+
+namespace troupe::detail {
+namespace {
+
+using std::chrono::microseconds;
+
+// What a server says of tokens may be nonsense.
+std::uint64_t count_of(std::int64_t tokens) {
+  return tokens > 0 ? static_cast<std::uint64_t>(tokens) : 0;
+}
+
+std::optional<token_use> used_by(const result<model_answer>& a) {
+  if (!a || (a->input_tokens <= 0 && a->output_tokens <= 0))
+    return std::nullopt; // some servers do not say
+  return token_use{static_cast<double>(count_of(a->input_tokens)),
+                   static_cast<double>(count_of(a->output_tokens))};
+}
+
+} // namespace
+
+// A key that is refused says nothing against the call: there may be another one.
+async<result<model_answer>> llm_endpoint::attempt(std::uint64_t no) {
+  auto& c = *calls_.at(no);
+  for (;;) {
+    c.ended = rate_outcome::went_well;
+    auto answer = co_await attempt_with_key(no);
+    bool another = !answer && meter_->usable();
+    if (another && c.ended == rate_outcome::key_dead)
+      continue;
+    if (!another || c.ended != rate_outcome::throttled)
+      co_return std::move(answer);
+    auto why = std::move(answer).error();
+    why.retry_after.reset(); // that is how long the other key rests
+    co_return why;
+  }
+}
+
+async<result<model_answer>> llm_endpoint::attempt_with_key(std::uint64_t no) {
+  auto& c = *calls_.at(no);
+  auto turn = co_await take_turn(no);
+  if (!turn)
+    co_return std::move(turn).error();
+  auto permit = gate_->acquire(options_.retry.timeout + std::chrono::seconds{1});
+  if (!permit) {
+    leave(c);
+    refuse_queue();
+    co_return std::move(permit).error();
+  }
+  c.permit = *permit;
+  start_attempt(c);
+  auto until = std::min(c.deadline, utc_time{env_.clock.now() + options_.retry.timeout});
+  auto why = co_await waits_.wait(c, until);
+  if (why != wake::answered) {
+    backend_->cancel(c.at_backend);
+    c.answer = interrupted(c, why);
+  }
+  end_attempt(c);
+  co_return std::move(c.answer);
+}
+
+async<result<unit>> llm_endpoint::take_turn(std::uint64_t no) {
+  auto& c = *calls_.at(no);
+  auto now = env_.clock.now();
+  if (c.cancelled || c.deadline <= now)
+    co_return interrupted(c, c.cancelled ? wake::cancelled : wake::due);
+  auto turn = meter_->ask(claim_of(c), address());
+  if (!turn)
+    co_return std::move(turn).error();
+  c.turn = turn->id;
+  if (turn->key) {
+    c.question.key = *turn->key;
+    co_return unit{};
+  }
+  turns_.emplace(c.turn, no);
+  c.refused.reset();
+  auto why = co_await waits_.wait(c, c.deadline);
+  turns_.erase(c.turn);
+  if (why == wake::slot)
+    co_return unit{};
+  leave(c);
+  if (c.refused)
+    co_return std::move(*c.refused);
+  if (why == wake::refused)
+    if (auto refused = gate_->refusal())
+      co_return std::move(*refused);
+  co_return interrupted(c, why);
+}
+
+rate_claim llm_endpoint::claim_of(const call& c) const {
+  rate_claim out;
+  out.estimate = estimate_tokens(c.question, meter_->usual_output());
+  out.agent = c.request.agent;
+  out.deadline = env_.clock.steady() + (c.deadline - env_.clock.now());
+  if (!callers_)
+    return out;
+  if (auto found = callers_->find(c.request.agent); found != callers_->end()) {
+    out.tenant = found->second.tenant;
+    out.priority = static_cast<int>(found->second.priority);
+    out.weight = found->second.share;
+  }
+  return out;
+}
+
+void llm_endpoint::on_turn(limiter_decision& d) {
+  auto found = turns_.find(d.id);
+  if (found == turns_.end())
+    return; // given up already
+  auto& c = *calls_.at(found->second);
+  c.question.key = d.key;
+  c.refused = std::move(d.refused);
+  waits_.wake_up(c, c.refused ? wake::refused : wake::slot);
+}
+
+/// Its turn is over, and nothing was sent.
+void llm_endpoint::leave(call& c) {
+  if (c.turn != 0)
+    meter_->give_up(std::exchange(c.turn, 0));
+}
+
+/// The breaker is open: nobody waits in vain.
+void llm_endpoint::refuse_queue() {
+  while (!turns_.empty())
+    waits_.wake_up(*calls_.at(turns_.begin()->second), wake::refused);
+}
+
+void llm_endpoint::start_attempt(call& c) {
+  c.in_flight = true;
+  ++in_flight_;
+  ++c.attempts;
+  ++stats_.attempts;
+  c.sent = env_.clock.steady();
+  c.question.on_limits = [meter = meter_, turn = c.turn](const server_limits& left) {
+    meter->heard(turn, left);
+  };
+  // Not a strong handle: a request on its way must not keep an actor that has ended.
+  auto done = [self = address(), no = c.no, attempt = c.attempts](result<model_answer> outcome) {
+    if (auto to = caf::actor_cast<caf::actor>(self))
+      caf::anon_send(to, attempt_done{no, attempt, std::move(outcome)});
+  };
+  c.at_backend = backend_->start(c.question, std::move(done));
+}
+
+void llm_endpoint::end_attempt(call& c) {
+  c.in_flight = false;
+  --in_flight_;
+  auto took = env_.clock.steady() - c.sent;
+  const auto* why = c.answer ? nullptr : &c.answer.error();
+  c.ended = meter_->end(std::exchange(c.turn, 0), why, used_by(c.answer));
+  gate_->report(c.permit, why, took);
+  if (c.answer) {
+    ++stats_.attempts_ok;
+    stats_.input_tokens += count_of(c.answer->input_tokens);
+    stats_.output_tokens += count_of(c.answer->output_tokens);
+  }
+  attempt_event(c);
+}
+
+// -- events -------------------------------------------------------------------------------------
+
+void llm_endpoint::attempt_event(const call& c) const {
+  event e;
+  e.name = "llm.call";
+  e.lvl = c.answer ? level::info : level::warning;
+  e.invocation = c.request.invocation;
+  e.agent = c.request.agent;
+  e.service = service_;
+  e.attempt = c.attempts;
+  e.latency = std::chrono::duration_cast<microseconds>(env_.clock.steady() - c.sent);
+  e.result = c.answer ? "ok" : to_string(c.answer.error().code);
+  auto model = c.answer && !c.answer->model.empty() ? c.answer->model : options_.model;
+  e.fields.emplace_back("model", to_json(model));
+  if (c.answer) {
+    e.fields.emplace_back("input_tokens", to_json(c.answer->input_tokens));
+    e.fields.emplace_back("output_tokens", to_json(c.answer->output_tokens));
+    e.fields.emplace_back("finish_reason", to_json(c.answer->finish_reason));
+  }
+  env_.events.write(e);
+}
+
+void llm_endpoint::done_event(const call& c, const result<std::string>& outcome) const {
+  event e;
+  e.name = "llm.done";
+  e.lvl = outcome ? level::debug : level::warning;
+  e.invocation = c.request.invocation;
+  e.agent = c.request.agent;
+  e.service = service_;
+  e.attempt = c.attempts;
+  e.latency = std::chrono::duration_cast<microseconds>(env_.clock.steady() - c.began);
+  e.result = outcome ? "ok" : to_string(outcome.error().code);
+  e.fields.emplace_back("repairs", to_json(c.repairs));
+  env_.events.write(e);
+}
+
+} // namespace troupe::detail
