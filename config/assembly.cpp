@@ -47,7 +47,7 @@ std::shared_ptr<tool_catalog> catalog_of(const topology& what) {
 /// Classes that no code has: each such agent gets one of its own.
 void register_chats(const topology& what, const std::shared_ptr<tool_catalog>& catalog) {
   for (const auto& [name, agent] : what.agents)
-    if (auto named = agent; is_chat(named)) {
+    if (auto named = agent; named.class_name == chat_class_word) {
       named.name = name;
       register_agent(make_chat_class(named, catalog));
     }
@@ -60,7 +60,7 @@ std::vector<agent_options> agents_of(const topology& what) {
   for (const auto& [name, a] : what.agents) {
     all.push_back(a);
     all.back().name = name;
-    if (is_chat(all.back()))
+    if (all.back().class_name == chat_class_word)
       all.back().class_name = chat_class_name(all.back());
   }
   return all;

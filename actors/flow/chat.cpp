@@ -23,7 +23,11 @@ std::string behaviour_of(const agent_options& agent) {
 } // namespace
 
 bool is_chat(const agent_options& agent) noexcept {
-  return agent.class_name == chat_class_word;
+  std::string_view name = agent.class_name;
+  if (!name.starts_with(chat_class_word))
+    return false;
+  name.remove_prefix(chat_class_word.size());
+  return name.empty() || name.starts_with(':');
 }
 
 std::string chat_class_name(const agent_options& agent) {

@@ -18,7 +18,7 @@
 
 namespace troupe {
 
-/// Whether this entry of the topology is one.
+/// Whether this agent is one: as the topology says it, or once it has its class.
 bool is_chat(const agent_options& agent) noexcept;
 
 /// The name under which its class is registered: of the agent and of all that makes it behave as it

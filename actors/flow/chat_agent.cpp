@@ -139,6 +139,7 @@ task<reply> chat_agent::ask() {
     }
     if (!is_too_long(said.error()) || !keeps_history() || kept_.window.empty())
       co_return said;
+    --out_.model_calls; // it was not asked
     co_await go(turn_state::error_recovery);
     auto fallen = halve(kept_);
     auto summed = co_await sum_up(std::move(fallen));
@@ -154,7 +155,10 @@ call_effect<reply> chat_agent::question() {
   items.insert(items.end(), tail_.begin(), tail_.end());
   auto call
     = call_effect<reply>{journal::effect_kind::model, options_.model, extras(), std::string{}};
-  return std::move(call).with_items(std::move(items));
+  auto full = std::move(call).with_items(std::move(items));
+  if (in_.schema || !options_.output.empty())
+    return full; // half a JSON value is of no use to anybody
+  return std::move(full).streamed();
 }
 
 std::string chat_agent::extras() const {

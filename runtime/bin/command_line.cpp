@@ -159,6 +159,14 @@ void add_controls(CLI::App& app, action& chosen) {
   sub->add_option("--value,-v", s->value, "JSON")->capture_default_str();
   add_client(sub, s->client);
 
+  auto [approve_sub, p] = add<approve_options>(
+    app, chosen, "approve", "Let an agent do what it has asked a person about", approve);
+  add_id(approve_sub, p->id);
+  approve_sub->add_flag("--deny", p->deny, "do not let it");
+  approve_sub->add_option("--reason", p->reason, "it is told");
+  approve_sub->add_option("--call", p->call, "this call, as `events` names it; else the first");
+  add_client(approve_sub, p->client);
+
   auto [cancel_sub, c] = add<subject_options>(app, chosen, "cancel", "Ask it to stop", cancel);
   add_id(cancel_sub, c->id);
   add_client(cancel_sub, c->client);

@@ -86,6 +86,14 @@ struct signal_options {
   std::string value = "null";
 };
 
+struct approve_options {
+  client_options client;
+  std::string id;
+  bool deny = false;
+  std::string reason;
+  std::string call; ///< which one, where several wait; empty: the one that waits longest
+};
+
 struct resolve_options {
   client_options client;
   std::string id;
@@ -116,6 +124,7 @@ int journal(const subject_options& o);
 int export_journal(const subject_options& o);
 int events(const subject_options& o);
 int signal(const signal_options& o);
+int approve(const approve_options& o);
 int cancel(const subject_options& o);
 int retry(const subject_options& o);
 int resolve(const resolve_options& o);

@@ -34,6 +34,14 @@ int signal(const signal_options& o) {
   return post(o.client, o.id, "signals/" + escape(o.name), o.value);
 }
 
+int approve(const approve_options& o) {
+  std::string body = o.deny ? R"({"approved":false)" : R"({"approved":true)";
+  for (const auto& [name, text] : {std::pair{"reason", &o.reason}, std::pair{"call", &o.call}})
+    if (!text->empty())
+      body += fmt::format(R"(,"{}":{})", name, to_json(*text));
+  return post(o.client, o.id, "signals/approve", body + "}");
+}
+
 int cancel(const subject_options& o) {
   return post(o.client, o.id, "cancel", {});
 }

@@ -28,6 +28,13 @@ if(TARGET desk AND TARGET troupe)
     PROPERTIES TIMEOUT 300 LABELS examples)
 endif()
 
+if(TARGET troupe)
+  set(name "examples/a chat without code remembers, and waits for an approval over a kill")
+  add_test(NAME ${name}
+    COMMAND sh ${CMAKE_CURRENT_LIST_DIR}/chat.test.sh $<TARGET_FILE:troupe>)
+  set_tests_properties(${name} PROPERTIES TIMEOUT 120 LABELS examples)
+endif()
+
 # A project of somebody else's knows nothing of our sanitizers.
 if(TARGET troupe AND NOT TROUPE_SANITIZE)
   set(name "examples/a first agent is built against an installed troupe and survives a kill")

@@ -29,6 +29,16 @@ TEST_CASE("the README shows the first agent's files as they are") {
   check_quoted("examples/first_agent/fast.script.json");
 }
 
+TEST_CASE("the README shows the chat's topology as it is") {
+  auto topology = read("examples/chat/topology.toml");
+
+  auto begin = topology.find("[agents.help]");
+  auto end = topology.find("window_tokens", begin);
+
+  REQUIRE(end != std::string::npos);
+  CHECK(read("README.md").find(topology.substr(begin, end - begin)) != std::string::npos);
+}
+
 TEST_CASE("the README shows the ticket desk's agent as it is") {
   auto readme = read("README.md");
   auto source = read("examples/ticket_desk/triage.cpp");

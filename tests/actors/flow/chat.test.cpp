@@ -1,6 +1,8 @@
 // A chat agent: the loop between a model and its tools, and what can go wrong in it.
 #include "tests/actors/flow/chat_ground.hpp"
 
+#include "runtime/core/stream_hub.hpp"
+
 #include <algorithm>
 
 using namespace troupe;
@@ -291,6 +293,36 @@ TEST_CASE("a caller may keep the conversation itself and bring tools of its own"
   CHECK(first.calls[0].arguments == R"({"c":"red"})");
   CHECK(second.text == "It is red now.");
   CHECK(second.finish == "stop");
+}
+
+TEST_CASE("what a chat says is read while its tools still run") {
+  kit::scripted_tool orders{"orders"};
+  orders.otherwise(kit::says("shipped").after(1s));
+  auto o = kit::play_text(desk());
+  o.models.push_back(to_last(
+    {{"where", kit::calls_tools({{"orders", R"({"id":"o-1"})"}}, "Let me look.").after(1s)},
+     {"shipped", kit::says("It was shipped.")}}));
+  o.tools = {orders, refunds()};
+  kit::world w;
+  kit::stage aut{w, std::move(o)};
+  auto a = aut.invoke("desk", asks("where is o-1?"));
+  aut.run_until([&] { return a->accepted; });
+  auto reader = aut.env().streams->follow(a->id, [] {});
+  auto texts = [&reader] {
+    std::string out;
+    for (const auto& c : reader.read())
+      out += c.what == stream_kind::text ? c.text : c.what == stream_kind::end ? "|" : "";
+    return out;
+  };
+
+  aut.run_until([&] { return w.total("tool:orders") == 1; });
+  auto early = texts();
+  CHECK_FALSE(a->ended);
+  aut.run_until([&] { return a->ended; });
+
+  CHECK(early == "Let me look.|");
+  CHECK(texts() == "It was shipped.|");
+  CHECK(output_of(*a).text == "It was shipped.");
 }
 
 TEST_CASE("a chat's answer is held to a schema where the topology has one") {
