@@ -71,6 +71,13 @@ std::span<const std::pair<std::string_view, endpoint_kind>> words() {
 }
 
 template <>
+std::span<const std::pair<std::string_view, broken_stream>> words() {
+  static constexpr std::array<std::pair<std::string_view, broken_stream>, 2> all{
+    {{"reset", broken_stream::reset}, {"fail", broken_stream::fail}}};
+  return all;
+}
+
+template <>
 std::span<const std::pair<std::string_view, restart_strategy>> words() {
   static constexpr std::array<std::pair<std::string_view, restart_strategy>, 3> all{
     {{"one_for_one", restart_strategy::one_for_one},
@@ -233,6 +240,13 @@ fields<model> make_model_fields() {
       "repairs_max", "times it is told what was wrong with its answer and asked again"),
     entry<flag_codec, &model::native_schema>(
       "native_schema", "hands over the answer's schema in the API's own place; false: in words only"),
+    entry<duration_codec, &model::first_chunk_timeout>(
+      "first_chunk_timeout", "of a streamed answer; a later first piece is `timed_out`"),
+    entry<duration_codec, &model::stall_timeout>(
+      "stall_timeout", "between two pieces of a streamed answer"),
+    entry<choice_codec<broken_stream>, &model::after_first_chunk>(
+      "after_first_chunk", "a stream breaks that followers have begun to read: it is asked again, "
+                           "after a `reset`, or the call fails"),
     entry<flag_codec, &model::tls_verify>("tls_verify", "checks certificates"),
     entry<text_codec, &model::proxy>("proxy", "URL of a proxy"),
     entry<count_codec, &model::concurrent>("concurrent", "requests in flight, with all keys"),

@@ -21,7 +21,10 @@ std::uint64_t count_of(std::int64_t tokens) {
   return tokens > 0 ? static_cast<std::uint64_t>(tokens) : 0;
 }
 
-std::optional<token_use> used_by(const result<model_answer>& a) {
+std::optional<token_use> used_by(const result<model_answer>& a,
+                                 const std::optional<tokens_heard>& heard) {
+  if (!a && heard)
+    return token_use{static_cast<double>(heard->input), static_cast<double>(heard->output)};
   if (!a || (a->input_tokens <= 0 && a->output_tokens <= 0))
     return std::nullopt; // some servers do not say
   return token_use{static_cast<double>(count_of(a->input_tokens)),
@@ -52,7 +55,7 @@ async<result<model_answer>> llm_endpoint::attempt_with_key(std::uint64_t no) {
   auto turn = co_await take_turn(no);
   if (!turn)
     co_return std::move(turn).error();
-  auto permit = gate_->acquire(options_.retry.timeout + std::chrono::seconds{1});
+  auto permit = gate_->acquire(attempt_time(c) + std::chrono::seconds{1});
   if (!permit) {
     leave(c);
     refuse_queue();
@@ -60,11 +63,15 @@ async<result<model_answer>> llm_endpoint::attempt_with_key(std::uint64_t no) {
   }
   c.permit = *permit;
   start_attempt(c);
-  auto until = std::min(c.deadline, utc_time{env_.clock.now() + options_.retry.timeout});
-  auto why = co_await waits_.wait(c, until);
+  auto until = std::min(c.deadline, utc_time{env_.clock.now() + attempt_time(c)});
+  auto why = co_await waits_.wait(c, c.live.look_at(until));
+  while (why == wake::due && c.live.look_at(until) > env_.clock.now())
+    why = co_await waits_.wait(c, c.live.look_at(until)); // there was a piece meanwhile
   if (why != wake::answered) {
     backend_->cancel(c.at_backend);
     c.answer = interrupted(c, why);
+    stats_.first_chunks_late += c.live.late_first() ? 1 : 0;
+    stats_.stalls += c.live.stalled() ? 1 : 0;
   }
   end_attempt(c);
   co_return std::move(c.answer);
@@ -141,6 +148,7 @@ void llm_endpoint::start_attempt(call& c) {
   ++c.attempts;
   ++stats_.attempts;
   c.sent = env_.clock.steady();
+  c.live.begin(c.question, attempt_time(c));
   c.question.on_limits = [meter = meter_, turn = c.turn](const server_limits& left) {
     meter->heard(turn, left);
   };
@@ -157,14 +165,20 @@ void llm_endpoint::end_attempt(call& c) {
   --in_flight_;
   auto took = env_.clock.steady() - c.sent;
   const auto* why = c.answer ? nullptr : &c.answer.error();
-  c.ended = meter_->end(std::exchange(c.turn, 0), why, used_by(c.answer));
-  gate_->report(c.permit, why, took);
+  auto heard = c.live.heard(); // of a stream that broke: what was said is paid for
+  c.ended = meter_->end(std::exchange(c.turn, 0), why, used_by(c.answer, heard));
+  gate_->report(c.permit, why, c.live.measured(took));
+  if (!c.answer && heard) {
+    stats_.input_tokens += count_of(heard->input);
+    stats_.output_tokens += count_of(heard->output);
+  }
   if (c.answer) {
     ++stats_.attempts_ok;
     stats_.input_tokens += count_of(c.answer->input_tokens);
     stats_.output_tokens += count_of(c.answer->output_tokens);
   }
   attempt_event(c);
+  c.live.end();
 }
 
 // -- events -------------------------------------------------------------------------------------
@@ -186,6 +200,7 @@ void llm_endpoint::attempt_event(const call& c) const {
     e.fields.emplace_back("output_tokens", to_json(c.answer->output_tokens));
     e.fields.emplace_back("finish_reason", to_json(c.answer->finish_reason));
   }
+  c.live.describe(e, c.answer ? nullptr : &c.answer.error());
   env_.events.write(e);
 }
 

@@ -72,6 +72,8 @@ result<std::unique_ptr<llm_endpoint::call>> llm_endpoint::admit(call_request& r)
   if (!question)
     return std::move(question).error();
   auto c = std::make_unique<call>();
+  if (auto live = c->live.read(r, env_, options_); !live)
+    return std::move(live).error();
   if (!question->schema.empty()) {
     auto schema = validator_of(question->schema);
     if (!schema)
@@ -122,6 +124,12 @@ async<result<std::string>> llm_endpoint::converse(std::uint64_t no) {
   }
 }
 
+// A stream has as long as its call; its pieces have limits of their own.
+std::chrono::milliseconds llm_endpoint::attempt_time(const call& c) const {
+  auto left = std::chrono::ceil<std::chrono::milliseconds>(c.deadline - env_.clock.now());
+  return c.live.streams() ? left : std::min(left, options_.retry.timeout);
+}
+
 // What the caller gets for an answer. The error is what is wrong with it, for the model.
 result<std::string> llm_endpoint::judge(const call& c, const model_answer& answer) const {
   if (c.schema && answer.tool_calls.empty()) {
@@ -158,6 +166,8 @@ async<result<model_answer>> llm_endpoint::ask_until_answered(std::uint64_t no) {
       retry.succeeded(budget_);
       co_return std::move(answer);
     }
+    if (c.live.passed_on() && options_.after_first_chunk == broken_stream::fail)
+      co_return retry.closing(std::move(answer).error());
     auto next = retry.failed(answer.error(), env_.clock.now(), budget_, env_.random);
     if (next.stop != retry_stop::no)
       co_return retry.closing(std::move(answer).error());

@@ -165,6 +165,8 @@ error llm_endpoint::interrupted(const call& c, wake why) const {
   auto known = c.attempts > 0 ? certainty::unknown : certainty::definite;
   if (why == wake::cancelled)
     return {errc::cancelled, "the call was cancelled", known};
+  if (auto late = c.live.overdue())
+    return std::move(*late);
   if (env_.clock.now() < c.deadline)
     return {errc::timed_out, fmt::format("no answer within {} ms", options_.retry.timeout.count()),
             certainty::unknown};

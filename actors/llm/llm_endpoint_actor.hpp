@@ -7,6 +7,7 @@
 #include "actors/guard/bounded_actor.hpp"
 #include "actors/guard/call_waits.hpp"
 #include "actors/guard/retry.hpp"
+#include "actors/llm/live_answer.hpp"
 #include "actors/llm/llm_endpoint.hpp"
 #include "runtime/core/async.hpp"
 #include "runtime/core/call.hpp"
@@ -59,6 +60,7 @@ private:
     model_request_id at_backend = 0;
     steady_time sent{};
     result<model_answer> answer;
+    live_answer live; ///< its pieces, where it is streamed
   };
 
   // -- handlers --
@@ -74,6 +76,7 @@ private:
   async<result<std::string>> converse(std::uint64_t no);
   async<result<model_answer>> ask_until_answered(std::uint64_t no);
   result<std::string> judge(const call& c, const model_answer& answer) const;
+  std::chrono::milliseconds attempt_time(const call& c) const;
   void ask_again(call& c, const model_answer& answer, const error& wrong);
   void finish(call& c, result<std::string> outcome);
   result<schema_validator> validator_of(const std::string& schema);

@@ -26,12 +26,14 @@ struct llm_stats {
   std::uint64_t repairs = 0;     ///< questions asked again because the answer missed its schema
   std::uint64_t input_tokens = 0;
   std::uint64_t output_tokens = 0;
+  std::uint64_t first_chunks_late = 0; ///< streams given up before their first piece
+  std::uint64_t stalls = 0;            ///< and after it
   std::uint32_t in_flight = 0; ///< requests at the model now
   std::uint32_t waiting = 0;   ///< calls that wait for a slot or a retry now
 };
 BOOST_DESCRIBE_STRUCT(llm_stats, (),
                       (calls, calls_ok, overloaded, attempts, attempts_ok, retries, repairs,
-                       input_tokens, output_tokens, in_flight, waiting))
+                       input_tokens, output_tokens, first_chunks_late, stalls, in_flight, waiting))
 
 } // namespace troupe
 

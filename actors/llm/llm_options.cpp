@@ -60,6 +60,10 @@ option_problems endpoint_options::validate() const {
     found.push_back({"proxy", std::move(wrong), "e.g. \"http://127.0.0.1:3128\""});
   if (concurrent == 0)
     found.push_back({"concurrent", "is 0, so it would never be asked", "the default is 20"});
+  if (first_chunk_timeout.count() <= 0)
+    found.push_back({"first_chunk_timeout", "must be above 0", "the default is \"60s\""});
+  if (stall_timeout.count() <= 0)
+    found.push_back({"stall_timeout", "must be above 0", "the default is \"30s\""});
   if (response_size_max == 0)
     found.push_back(
       {"response_size_max", "is 0, so no answer would fit", "the default is \"8MiB\""});

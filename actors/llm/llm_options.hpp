@@ -29,6 +29,12 @@ enum class endpoint_kind : std::uint8_t {
 /// Where the API of a kind is, when nobody says otherwise; empty for scripted ones.
 std::string default_base_url(endpoint_kind kind);
 
+/// What becomes of a stream that breaks when followers have read a part of it.
+enum class broken_stream : std::uint8_t {
+  reset, ///< asked again; followers are told to forget what they have
+  fail,  ///< the call fails: nobody sees words taken back
+};
+
 struct endpoint_options {
   // Behaviour
   std::string name;
@@ -57,6 +63,11 @@ struct endpoint_options {
   /// Models think: 60 s an attempt. The total leaves room for three and their waits.
   retry_options retry{.timeout = std::chrono::seconds{60},
                       .total_timeout = std::chrono::seconds{200}};
+  // Of streamed answers, whose attempts may take as long as the call. Reasoning models keep silent
+  // for longest before their first word; after it, silence is a dead connection.
+  std::chrono::milliseconds first_chunk_timeout{60'000};
+  std::chrono::milliseconds stall_timeout{30'000};
+  broken_stream after_first_chunk = broken_stream::reset;
   breaker_options breaker;
   bool tls_verify = true;
   std::string proxy; ///< URL; empty: none

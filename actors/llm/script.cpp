@@ -37,11 +37,13 @@ public:
   model_script read(const value& root) {
     model_script out;
     const auto* all
-      = object_at("", root, {"latency_ms", "rules", "sequence", "otherwise", "faults"});
+      = object_at("", root, {"latency_ms", "chunk_ms", "rules", "sequence", "otherwise", "faults"});
     if (all == nullptr)
       return out;
     if (const auto* v = all->if_contains("latency_ms"))
       read_latency(*v, out);
+    if (const auto* v = all->if_contains("chunk_ms"))
+      out.chunk = std::chrono::milliseconds{integer("/chunk_ms", *v, 0, latency_ms_max)};
     each("/rules", all->if_contains("rules"),
          [&](const std::string& at, const value& v) { out.rules.push_back(read_rule(at, v)); });
     each("/sequence", all->if_contains("sequence"),

@@ -2,6 +2,7 @@
 // What a scripted model answers: a file, so that agents run offline and twice the same.
 //
 //     {"latency_ms": [20, 60],
+//      "chunk_ms": 5,
 //      "rules": [{"when": {"contains": ["T-1001"]},
 //                 "answer": {"queue": "billing"},
 //                 "usage": {"input_tokens": 494, "output_tokens": 148},
@@ -14,9 +15,10 @@
 //
 // The first rule counts all of whose texts occur in the messages (joined by newlines, ASCII letters
 // of either case alike; those of `last` in the last message) and that has not matched `times` times;
-// else the next of the sequence; else `otherwise`. An answer that is a string is what the model says, word by word; any other JSON
-// value is said as JSON text. `tool_calls` may stand beside `answer` or in place of it. In `sequence`
-// and `otherwise`, an object of nothing but these and `usage` is such an answer.
+// else the next of the sequence; else `otherwise`. An answer that is a string is what the model
+// says, word by word; any other JSON value is said as JSON text. `tool_calls` may stand beside
+// `answer` or in place of it. In `sequence` and `otherwise`, an object of nothing but these and
+// `usage` is such an answer. Who streams gets the words one by one, every `chunk_ms`.
 
 #include "runtime/core/result.hpp"
 
@@ -65,6 +67,7 @@ struct model_script {
 
   std::chrono::milliseconds latency_min{0};
   std::chrono::milliseconds latency_max{0};
+  std::chrono::milliseconds chunk{0}; ///< between two words of a streamed answer; 0: all at once
   std::vector<script_rule> rules;
   std::vector<script_answer> sequence;
   std::optional<script_answer> otherwise;

@@ -19,6 +19,10 @@ struct play_answer {
   utc_time due{};
   result<model_answer> outcome;
   model_done done;
+  /// Of a stream: the pieces of `outcome`, and when the next one is due.
+  std::function<void(const model_delta&)> on_delta{};
+  std::chrono::milliseconds every{};
+  std::size_t said = 0;
 };
 
 struct stop_answer {
@@ -36,6 +40,24 @@ namespace {
 
 using detail::play_answer;
 using detail::stop_answer;
+
+// The next word, with the space behind it. False where there is none left.
+bool say_a_word(play_answer& p) {
+  if (!p.on_delta || !p.outcome || p.said >= p.outcome->text.size())
+    return false;
+  std::string_view rest = std::string_view{p.outcome->text}.substr(p.said);
+  auto end = rest.find(' ');
+  auto word = rest.substr(0, end == rest.npos ? end : end + 1);
+  p.said += word.size();
+  p.on_delta({model_delta::kind::text, word});
+  return true;
+}
+
+void say_all(play_answer& p) {
+  while (say_a_word(p)) {
+  }
+  p.done(std::move(p.outcome));
+}
 
 class script_player final : public caf::event_based_actor {
 public:
@@ -59,7 +81,7 @@ protected:
         auto id = p.id;
         open_.emplace(id, std::move(p));
       },
-      [this](const timer_fired& t) { finish(t.id, nullptr); },
+      [this](const timer_fired& t) { go_on(t.id); },
       [this](const stop_answer& s) {
         auto why = error{errc::cancelled, "cancelled", certainty::unknown};
         send(timer_, arm_timer{caf::actor_cast<caf::actor>(this), s.id, never});
@@ -69,6 +91,19 @@ protected:
   }
 
 private:
+  void go_on(model_request_id id) {
+    auto found = open_.find(id);
+    if (found == open_.end())
+      return;
+    auto& p = found->second;
+    if (p.every.count() == 0 || !say_a_word(p)) {
+      finish(id, nullptr);
+      return;
+    }
+    p.due += p.every;
+    send(timer_, arm_timer{caf::actor_cast<caf::actor>(this), id, p.due});
+  }
+
   void finish(model_request_id id, const error* instead) {
     auto found = open_.find(id);
     if (found == open_.end())
@@ -78,7 +113,7 @@ private:
     if (instead != nullptr)
       open.done(*instead);
     else
-      open.done(std::move(open.outcome));
+      say_all(open);
   }
 
   caf::actor timer_;
@@ -144,15 +179,17 @@ model_request_id scripted_backend::start(const model_request& request, model_don
   lock.unlock();
   if (fault != nullptr && fault->how == script_error::timed_out)
     wait = request.timeout;
-  if (wait == std::chrono::milliseconds{0}) {
-    done(std::move(outcome));
-    return id;
-  }
   detail::play_answer play;
   play.id = id;
   play.due = env_.clock.now() + wait;
   play.outcome = std::move(outcome);
   play.done = std::move(done);
+  play.on_delta = request.on_delta;
+  play.every = script_.chunk;
+  if (wait.count() == 0 && (!play.on_delta || play.every.count() == 0)) {
+    say_all(play);
+    return id;
+  }
   caf::anon_send(player_, std::move(play));
   return id;
 }

@@ -9,6 +9,11 @@
 namespace troupe {
 namespace {
 
+// By these `stream_fault_of` knows them again.
+constexpr std::string_view inside_words = "the model's server answered with an error: ";
+constexpr std::string_view unreadable_words = "the model's answer cannot be read: ";
+constexpr std::string_view cut_words = "the answer was cut: the stream ended without ";
+
 struct wire_failure {
   std::optional<raw_json> error;
 };
@@ -99,7 +104,7 @@ error failure_of(const net::http_response& r, utc_time now) {
 error failure_inside(const server_error& e) {
   if (auto why = known(e))
     return std::move(*why);
-  auto text = "the model's server answered with an error: " + words(e);
+  auto text = std::string{inside_words} + words(e);
   if (e.says("rate_limit_exceeded") || e.says("rate_limit_error"))
     return {errc::rate_limited, std::move(text)};
   if (e.says("authentication_error") || e.says("permission_error"))
@@ -110,13 +115,27 @@ error failure_inside(const server_error& e) {
 }
 
 error unreadable_answer(std::string_view why) {
-  return {errc::unavailable, fmt::format("the model's answer cannot be read: {}", why),
+  return {errc::unavailable, fmt::format("{}{}", unreadable_words, why),
           certainty::unknown};
 }
 
 error cut_answer(std::string_view missing) {
-  return {errc::unavailable, fmt::format("the answer was cut: the stream ended without {}", missing),
+  return {errc::unavailable, fmt::format("{}{}", cut_words, missing),
           certainty::unknown};
+}
+
+std::string_view stream_fault_of(const error& why, bool begun) {
+  if (why.code == errc::cancelled)
+    return "cancelled";
+  if (why.message.starts_with(inside_words))
+    return "in_band";
+  if (why.message.starts_with(unreadable_words))
+    return "malformed";
+  if (why.message.starts_with(cut_words))
+    return "cut";
+  if (!begun)
+    return "refused";
+  return why.code == errc::unavailable || why.code == errc::timed_out ? "cut" : "answer";
 }
 
 result<model_answer> checked_answer(model_answer answer, std::string_view refusal) {

@@ -46,6 +46,12 @@ error unreadable_answer(std::string_view why);
 /// A stream that ended before its answer did.
 error cut_answer(std::string_view missing);
 
+/// The word for what broke a stream, in events: `in_band` (an error that the server sent within it),
+/// `malformed`, `cut`, `cancelled`, `refused` (before it began) or, of a whole answer, `answer`.
+///
+/// @param begun whether a piece had come
+std::string_view stream_fault_of(const error& why, bool begun);
+
 /// The answer where it is one that may be passed on: not refused, filtered, cut at its limit of
 /// tokens, or empty.
 ///

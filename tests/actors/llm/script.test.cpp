@@ -75,7 +75,7 @@ TEST_CASE("a mistake in a script is named with its place") {
   CHECK(why("{").rfind("x.json: ", 0) == 0);
   CHECK(why("[]") == "x.json: /: expected an object");
   CHECK(why(R"({"rulez":[]})")
-        == "x.json: /rulez: unknown key; there are latency_ms, rules, sequence, otherwise, faults");
+        == "x.json: /rulez: unknown key; there are latency_ms, chunk_ms, rules, sequence, otherwise, faults");
   CHECK(why(R"({"rules":[{"answer":1}]})")
         == "x.json: /rules/0/when: is missing: what must the messages contain?");
   CHECK(why(R"({"rules":[{"when":{"contains":["a"]}}]})") == "x.json: /rules/0/answer: is missing");
