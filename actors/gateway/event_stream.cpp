@@ -105,4 +105,28 @@ void append_sse(std::string& out, const stream_event& e) {
   out += "\n\n";
 }
 
+void append_words(std::string& out, const stream_chunk& c) {
+  bool reset = c.what == stream_kind::reset;
+  out += reset ? "event: reset\ndata: " : "event: delta\ndata: ";
+  {
+    json_object_out o{out};
+    o.text("stream", c.stream);
+    o.number("attempt", c.attempt);
+    if (!reset) {
+      o.number("seq", c.seq);
+      o.text("kind", to_string(c.what));
+    }
+    if (c.what == stream_kind::tool_call)
+      o.number("call", c.call);
+    if (c.what == stream_kind::end) {
+      o.some("error", c.text);
+      if (!c.whole) // it is in the result
+        o.flag("whole", false);
+    } else if (!reset) {
+      o.text("text", c.text);
+    }
+  }
+  out += "\n\n";
+}
+
 } // namespace troupe::gateway

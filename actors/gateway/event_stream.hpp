@@ -13,7 +13,17 @@
 //     data: {"status":"parked","why":..}
 //
 //     event: ended             the last one: {"status":..,"result":..} or {.., "error":..}
+//
+// Between them, without an id, comes what models are saying (runtime/core/stream_hub.hpp). It is
+// nowhere when it is over, so a client that comes again gets each stream from its beginning:
+//
+//     event: delta
+//     data: {"stream":"0/0/-/4","attempt":1,"seq":0,"kind":"text","text":"Hel"}
+//
+//     event: reset             what came of this stream counts no more
+//     data: {"stream":"0/0/-/4","attempt":2}
 
+#include "runtime/core/stream_hub.hpp"
 #include "runtime/journal/entry.hpp"
 
 #include <string>
@@ -36,5 +46,8 @@ std::size_t first_after(const std::vector<stream_event>& all, std::string_view l
 
 /// In the form of `text/event-stream`.
 void append_sse(std::string& out, const stream_event& e);
+
+/// A piece of a streamed answer, as `delta` or `reset`.
+void append_words(std::string& out, const stream_chunk& c);
 
 } // namespace troupe::gateway

@@ -21,12 +21,21 @@ constexpr std::chrono::milliseconds heartbeat{15'000};
 constexpr std::chrono::milliseconds rest_min{20};
 constexpr int rest_factor = 5;
 
-// Timer ids: 0 is the wait list's; a follower has one for its rest and one for its heartbeat.
+/// Bytes that a client has not taken: past it, words wait in their ring, where the oldest make
+/// room, until it has caught up. Far below what would have it dropped.
+constexpr std::size_t behind_max = std::size_t{64} << 10;
+constexpr std::chrono::milliseconds behind_rest{50};
+
+// Timer ids: 0 is the wait list's; a follower has three.
+constexpr std::uint64_t timers = 4;
 constexpr std::uint64_t rest_timer(std::uint64_t follower) {
-  return follower * 2;
+  return follower * timers;
 }
 constexpr std::uint64_t heartbeat_timer(std::uint64_t follower) {
-  return follower * 2 + 1;
+  return follower * timers + 1;
+}
+constexpr std::uint64_t behind_timer(std::uint64_t follower) {
+  return follower * timers + 2;
 }
 
 } // namespace
@@ -50,7 +59,7 @@ void rest_helper::on_timer(std::uint64_t id) {
       send(world_->timer, arm_timer{caf::actor_cast<caf::actor>(this), 0, next});
     return;
   }
-  auto i = followers_.find(id / 2);
+  auto i = followers_.find(id / timers);
   if (i == followers_.end())
     return;
   auto& f = i->second;
@@ -61,6 +70,11 @@ void rest_helper::on_timer(std::uint64_t id) {
       return;
     }
     on_progress(i->first, false);
+    return;
+  }
+  if (id == behind_timer(i->first)) {
+    f.behind = false;
+    on_words(i->first);
     return;
   }
   f.loading = false; // it has rested
@@ -93,11 +107,35 @@ async<void> rest_helper::follow(exchange_ptr x) {
   f.observer = std::make_shared<progress_observer>(me, number);
   await_invocation subscribe{f.id, f.observer};
   bool stays = !f.once;
+  if (stays && world_->env.streams != nullptr)
+    f.words = world_->env.streams->follow(
+      f.id, [me, number] { caf::anon_send(me, words_came{number}); });
   followers_.emplace(number, std::move(f));
   if (stays)
     send(world_->dispatcher, std::move(subscribe));
   arm(heartbeat_timer(number), heartbeat);
+  on_words(number);
   on_progress(number, false);
+}
+
+void rest_helper::on_words(std::uint64_t id) {
+  auto i = followers_.find(id);
+  if (i != followers_.end() && !send_words(id, i->second, false))
+    drop(id);
+}
+
+bool rest_helper::send_words(std::uint64_t id, follower& f, bool last) {
+  if (!f.words || (f.behind && !last))
+    return true;
+  if (!last && f.out.raw().waiting() > behind_max) {
+    f.behind = true;
+    arm(behind_timer(id), behind_rest);
+    return true;
+  }
+  std::string text;
+  for (const auto& c : f.words.read())
+    append_words(text, c);
+  return text.empty() || f.out.raw().write_chunk(std::move(text)).has_value();
 }
 
 void rest_helper::on_progress(std::uint64_t id, bool over) {
@@ -124,7 +162,7 @@ async<void> rest_helper::pump(std::uint64_t id) {
   if (i == followers_.end())
     co_return;
   bool readable = got && got->rows;
-  if (!readable || !send_events(i->second, *got->rows) || last) {
+  if (!readable || !send_words(id, i->second, last) || !send_events(i->second, *got->rows) || last) {
     drop(id);
     co_return;
   }
@@ -152,6 +190,7 @@ void rest_helper::drop(std::uint64_t id) {
   // Armed for never is as good as disarmed, and does not touch the other timers of this actor.
   send(world_->timer, arm_timer{caf::actor_cast<caf::actor>(this), heartbeat_timer(id), never});
   send(world_->timer, arm_timer{caf::actor_cast<caf::actor>(this), rest_timer(id), never});
+  send(world_->timer, arm_timer{caf::actor_cast<caf::actor>(this), behind_timer(id), never});
   f.out.raw().finish();
   followers_.erase(i);
 }

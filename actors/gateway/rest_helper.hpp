@@ -7,6 +7,7 @@
 #include "actors/flow/dispatcher_messages.hpp"
 #include "actors/gateway/rest_world.hpp"
 #include "runtime/core/async.hpp"
+#include "runtime/core/stream_hub.hpp"
 #include "runtime/journal/reader.hpp"
 
 #include <caf/event_based_actor.hpp>
@@ -46,6 +47,11 @@ private:
   std::atomic<bool> told_{false};
 };
 
+/// To the helper: a followed invocation streams, and there is something to read.
+struct words_came {
+  std::uint64_t follower = 0;
+};
+
 class rest_helper final : public caf::event_based_actor {
 public:
   rest_helper(caf::actor_config& cfg, std::shared_ptr<rest_world> world);
@@ -66,7 +72,9 @@ private:
     answer_slot out;
     std::shared_ptr<progress_observer> observer;
     std::string last_id; ///< of the last event that was sent
+    stream_reader words{};
     bool once = false;   ///< only what is there now
+    bool behind = false; ///< its client reads too slowly for words
     bool loading = false;
     bool dirty = false;
     bool over = false;
@@ -92,6 +100,8 @@ private:
   result<store::filter> read_filter(std::string_view query) const;
   void on_timer(std::uint64_t id);
   void on_progress(std::uint64_t id, bool over);
+  void on_words(std::uint64_t id);
+  bool send_words(std::uint64_t id, follower& f, bool last);
   bool send_events(follower& f, const std::vector<troupe::journal::row>& rows);
   void drop(std::uint64_t id);
   void arm(std::uint64_t id, std::chrono::milliseconds in);
@@ -106,3 +116,4 @@ private:
 
 CAF_ALLOW_UNSAFE_MESSAGE_TYPE(troupe::gateway::end_streams)
 CAF_ALLOW_UNSAFE_MESSAGE_TYPE(troupe::gateway::follower_gone)
+CAF_ALLOW_UNSAFE_MESSAGE_TYPE(troupe::gateway::words_came)

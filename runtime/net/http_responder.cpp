@@ -156,6 +156,10 @@ result<void> responder::write_chunk(std::string bytes) {
   return {};
 }
 
+std::size_t responder::waiting() const noexcept {
+  return link_ ? link_->buffered.load() : 0;
+}
+
 void responder::finish() {
   if (!link_ || !streaming_)
     return;

@@ -90,6 +90,8 @@ public:
   /// Queues a piece. `cancelled` when the client has gone; `overloaded` when it reads so slowly
   /// that more than `stream_buffer_max` bytes wait: it is dropped.
   result<void> write_chunk(std::string bytes);
+  /// Bytes of the stream that the client has not taken yet; about to be wrong.
+  std::size_t waiting() const noexcept;
   /// Ends the stream.
   void finish();
 
