@@ -307,6 +307,11 @@ const fields<gateway_options>& gateway_fields() {
       entry<secret_codec, &gateway::token>(
         "token", "bearer token of every request; without one only the loopback"),
       entry<duration_codec, &gateway::wait_max>("wait_max", "longest `Prefer: wait`"),
+      entry<duration_codec, &gateway::completion_timeout>(
+        "completion_timeout", "longest time for an answer of `/v1/chat/completions`"),
+      entry<flag_codec, &gateway::cancel_on_disconnect>(
+        "cancel_on_disconnect", "a client of `/v1/chat/completions` that goes away takes its "
+                                "invocation with it"),
       entry<size_codec, &gateway::body_max>("body_max", "of a request; above it 413"),
       entry<size_codec, &gateway::header_max>("header_max", "of a request; above it 431"),
       entry<count_codec, &gateway::connections_max>("connections_max", "above it 503"),

@@ -17,6 +17,8 @@ option_problems gateway_options::validate() const {
                      "set token = \"${TROUPE_TOKEN}\" in [gateway], or listen on 127.0.0.1"});
   if (wait_max <= 0ms)
     found.push_back({"wait_max", "must be above 0", "the default is \"60s\""});
+  if (completion_timeout <= 0ms)
+    found.push_back({"completion_timeout", "must be above 0", "the default is \"10m\""});
   if (body_max == 0)
     found.push_back({"body_max", "is 0, so no input would be accepted", "the default is \"4MiB\""});
   if (header_max < 1'024)

@@ -23,6 +23,11 @@ struct gateway_options {
   /// Longest `Prefer: wait`: a held connection costs memory, polling does not.
   std::chrono::milliseconds wait_max{60'000};
 
+  /// Longest time for an answer of Chat Completions; its invocation ends then.
+  std::chrono::milliseconds completion_timeout{600'000};
+  /// A client of Chat Completions that goes away takes its invocation with it.
+  bool cancel_on_disconnect = true;
+
   // Performance
   std::size_t body_max = std::size_t{4} << 20;    ///< bytes; above it 413
   std::size_t header_max = std::size_t{16} << 10; ///< bytes; above it 431

@@ -44,25 +44,17 @@ std::string agents_json(const std::vector<agent_options>& agents) {
 }
 
 void refuse_method(const rest_world& world, answer_slot& out, route which) {
-  constexpr int status = 405;
-  out.count(world, status);
   auto allowed = std::string{method_of(which)};
-  net::http_headers headers;
-  headers.add("Content-Type", std::string{net::problem_content_type});
-  headers.add("Allow", allowed);
-  out.raw().respond(status, std::move(headers),
-                    net::problem_json(status, errc::none, fmt::format("use {}", allowed)));
+  net::http_headers more;
+  more.add("Allow", allowed);
+  out.problem(world, 405, {errc::none, fmt::format("use {}", allowed)}, std::move(more));
 }
 
 void refuse_token(const rest_world& world, answer_slot& out) {
-  constexpr int status = 401;
-  out.count(world, status);
-  net::http_headers headers;
-  headers.add("Content-Type", std::string{net::problem_content_type});
-  headers.add("WWW-Authenticate", "Bearer");
-  out.raw().respond(
-    status, std::move(headers),
-    net::problem_json(status, errc::none, "send the topology's token: Authorization: Bearer .."));
+  net::http_headers more;
+  more.add("WWW-Authenticate", "Bearer");
+  out.problem(world, 401, {errc::none, "send the topology's token: Authorization: Bearer .."},
+              std::move(more));
 }
 
 void refuse_page(const rest_world& world, answer_slot& out) {
@@ -104,6 +96,10 @@ void rest_gateway::handle(net::http_server_request in, net::responder raw) {
     refuse_method(*world_, out, at.which);
   else if (at.which == route::invoke)
     invoke(std::move(at), std::move(in), std::move(out));
+  else if (at.which == route::completions)
+    complete(std::move(in), std::move(out));
+  else if (at.which == route::models)
+    models(at, std::move(out));
   else if (at.which == route::healthz)
     out.json(*world_, 200, "{\"status\":\"alive\"}");
   else if (at.which == route::agents)
@@ -142,23 +138,57 @@ bool rest_gateway::is_here(std::string_view authority) const {
          || net::equal_ignoring_case(host, host_of(world_->options.host));
 }
 
-void rest_gateway::invoke(target at, net::http_server_request in, answer_slot out) {
-  invoke_request r;
-  r.agent = std::move(at.subject);
+/// What every request that begins an invocation may say in its headers.
+bool rest_gateway::begin_request(const net::http_server_request& in, invoke_request& r,
+                                 answer_slot& out) const {
   r.idempotency_key = in.headers.value_or("idempotency-key", {});
   if (r.idempotency_key.size() > key_size_max) {
     out.problem(*world_,
                 error{errc::invalid_input, fmt::format("Idempotency-Key: {} characters, "
                                                        "at most {} are kept",
                                                        r.idempotency_key.size(), key_size_max)});
-    return;
+    return false;
   }
   if (in.headers.contains("idempotency-key") && r.idempotency_key.empty()) {
     out.problem(*world_, error{errc::invalid_input, "Idempotency-Key: it is empty"});
-    return;
+    return false;
   }
   if (auto parent = in.headers.value_or("traceparent", {}); parent.size() == traceparent_size)
     r.traceparent = parent;
+  return true;
+}
+
+void rest_gateway::models(const target& at, answer_slot out) const {
+  auto one = [](std::string& to, const agent_options& a) {
+    json_object_out o{to};
+    o.text("id", a.name);
+    o.text("object", "model");
+    o.number("created", 0);
+    o.text("owned_by", "troupe");
+  };
+  std::string body = R"({"object":"list","data":[)";
+  for (const auto& a : world_->agents) {
+    if (at.subject == a.name) {
+      std::string alone;
+      one(alone, a);
+      out.json(*world_, 200, std::move(alone));
+      return;
+    }
+    if (body.back() != '[')
+      body += ',';
+    one(body, a);
+  }
+  if (at.subject.empty())
+    out.json(*world_, 200, body + "]}");
+  else
+    out.problem(*world_, error{errc::not_found, "no agent of this name"});
+}
+
+void rest_gateway::invoke(target at, net::http_server_request in, answer_slot out) {
+  invoke_request r;
+  if (!begin_request(in, r, out))
+    return;
+  r.agent = std::move(at.subject);
   auto prefer = parse_prefer(in.headers.value_or("prefer", {}));
   auto wait = std::min(prefer.wait.value_or(world_->options.wait_max), world_->options.wait_max);
   r.input = in.body.empty() ? std::string{"{}"} : std::move(in.body);

@@ -25,6 +25,8 @@
 
 namespace troupe {
 
+struct invoke_request;
+
 namespace gateway {
 struct rest_world;
 struct target;
@@ -61,6 +63,10 @@ private:
   bool is_here(std::string_view authority) const;
   bool from_elsewhere(const net::http_server_request& in) const;
   void invoke(gateway::target at, net::http_server_request in, gateway::answer_slot out);
+  void complete(net::http_server_request in, gateway::answer_slot out);
+  void models(const gateway::target& at, gateway::answer_slot out) const;
+  bool begin_request(const net::http_server_request& in, invoke_request& r,
+                     gateway::answer_slot& out) const;
 
   std::shared_ptr<gateway::rest_world> world_;
 };

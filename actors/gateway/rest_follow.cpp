@@ -2,6 +2,7 @@
 #include "actors/gateway/event_stream.hpp"
 #include "actors/gateway/rest_helper.hpp"
 #include "actors/gateway/waiting_request.hpp"
+#include "runtime/core/json.hpp"
 
 #include <caf/send.hpp>
 
@@ -36,6 +37,39 @@ constexpr std::uint64_t heartbeat_timer(std::uint64_t follower) {
 }
 constexpr std::uint64_t behind_timer(std::uint64_t follower) {
   return follower * timers + 2;
+}
+
+struct failure_fields {
+  std::string code;
+  std::optional<std::string> message;
+};
+BOOST_DESCRIBE_STRUCT(failure_fields, (), (code, message))
+
+struct ended_fields {
+  std::optional<raw_json> result;
+  std::optional<failure_fields> error;
+};
+BOOST_DESCRIBE_STRUCT(ended_fields, (), (result, error))
+
+/// What of a journal concerns a client of Chat Completions: the end, and as comments what the agent
+/// tells of its tools.
+void append_completion(std::string& out, completion_stream& to, const stream_event& e) {
+  constexpr std::size_t comment_max = 1'024;
+  if (e.name != "ended") {
+    auto line = e.data.substr(0, comment_max);
+    std::replace(line.begin(), line.end(), '\n', ' ');
+    std::replace(line.begin(), line.end(), '\r', ' ');
+    if (e.name == "emit")
+      out += ": " + line + "\n\n";
+    return;
+  }
+  auto how = from_json<ended_fields>(e.data);
+  if (how && how->result && !how->error)
+    to.answer(out, completion_answer_of(how->result->text));
+  else if (how && how->error)
+    to.failed(out, {errc_from(how->error->code), how->error->message.value_or("")});
+  else
+    to.failed(out, {errc::internal, "its end cannot be read"});
 }
 
 } // namespace
@@ -92,27 +126,52 @@ async<void> rest_helper::follow(exchange_ptr x) {
     x->out.problem(*world_, error{errc::overloaded, "too many streams are open (followers_max)"});
     co_return;
   }
-  auto number = ++last_follower_;
-  auto me = caf::actor_cast<caf::actor>(this);
-  x->out.count(*world_, 200);
-  x->out.raw().start_stream(
-    net::http_headers{{"Content-Type", "text/event-stream"}, {"Cache-Control", "no-store"}});
-  x->out.raw().on_close([me, number] { caf::anon_send(me, follower_gone{number}); });
   follower f;
   f.id = x->at.subject;
   f.no = record->no;
   f.last_id = x->in.headers.value_or("last-event-id", {});
   f.once = query_value(x->in.query(), "follow") == "false";
   f.out = std::move(x->out);
+  open_stream(std::move(f));
+}
+
+async<void> rest_helper::speak(std::shared_ptr<completion_start> start) {
+  auto record = co_await find(start->id);
+  auto full = error{errc::overloaded, "too many streams are open (followers_max)"};
+  if (!record || followers_.size() >= followers_max) {
+    start->out.problem(*world_, record ? full : record.error());
+    if (start->cancels)
+      caf::anon_send(world_->dispatcher, cancel_request{start->id});
+    co_return;
+  }
+  follower f;
+  f.id = start->id;
+  f.no = record->no;
+  f.speaks = std::make_unique<completion_stream>(start->head, start->usage, start->talks);
+  f.cancels = start->cancels;
+  f.out = std::move(start->out);
+  open_stream(std::move(f));
+}
+
+void rest_helper::open_stream(follower f) {
+  auto number = ++last_follower_;
+  auto me = caf::actor_cast<caf::actor>(this);
+  f.out.count(*world_, 200);
+  f.out.raw().start_stream(
+    net::http_headers{{"Content-Type", "text/event-stream"}, {"Cache-Control", "no-store"}});
+  f.out.raw().on_close([me, number] { caf::anon_send(me, follower_gone{number}); });
   f.observer = std::make_shared<progress_observer>(me, number);
-  await_invocation subscribe{f.id, f.observer};
-  bool stays = !f.once;
-  if (stays && world_->env.streams != nullptr)
+  if (!f.once && world_->env.streams != nullptr)
     f.words = world_->env.streams->follow(
       f.id, [me, number] { caf::anon_send(me, words_came{number}); });
+  if (f.speaks) {
+    std::string text;
+    f.speaks->begin(text);
+    (void)f.out.raw().write_chunk(std::move(text)); // who has gone is noticed by the next
+  }
+  if (!f.once)
+    send(world_->dispatcher, await_invocation{f.id, f.observer});
   followers_.emplace(number, std::move(f));
-  if (stays)
-    send(world_->dispatcher, std::move(subscribe));
   arm(heartbeat_timer(number), heartbeat);
   on_words(number);
   on_progress(number, false);
@@ -133,9 +192,15 @@ bool rest_helper::send_words(std::uint64_t id, follower& f, bool last) {
     return true;
   }
   std::string text;
-  for (const auto& c : f.words.read())
-    append_words(text, c);
-  return text.empty() || f.out.raw().write_chunk(std::move(text)).has_value();
+  bool goes_on = true;
+  for (const auto& c : f.words.read()) {
+    if (!f.speaks)
+      append_words(text, c);
+    else
+      goes_on = f.speaks->piece(text, c) && goes_on;
+  }
+  auto written = text.empty() || f.out.raw().write_chunk(std::move(text)).has_value();
+  return written && goes_on;
 }
 
 void rest_helper::on_progress(std::uint64_t id, bool over) {
@@ -162,7 +227,8 @@ async<void> rest_helper::pump(std::uint64_t id) {
   if (i == followers_.end())
     co_return;
   bool readable = got && got->rows;
-  if (!readable || !send_words(id, i->second, last) || !send_events(i->second, *got->rows) || last) {
+  if (!readable || !send_words(id, i->second, last) || !send_events(i->second, *got->rows) || last
+      || (i->second.speaks && i->second.speaks->over())) {
     drop(id);
     co_return;
   }
@@ -175,10 +241,25 @@ bool rest_helper::send_events(follower& f, const std::vector<troupe::journal::ro
   auto all = stream_events(rows);
   std::string text;
   for (auto i = f.last_id.empty() ? 0 : first_after(all, f.last_id); i < all.size(); ++i) {
-    append_sse(text, all[i]);
+    if (f.speaks)
+      append_completion(text, *f.speaks, all[i]);
+    else
+      append_sse(text, all[i]);
     f.last_id = all[i].id;
   }
   return f.out.raw().write_chunk(std::move(text)).has_value();
+}
+
+/// A completion that has not got its answer.
+void rest_helper::break_off(follower& f) {
+  if (f.out.raw().closed()) {
+    if (f.cancels)
+      caf::anon_send(world_->dispatcher, cancel_request{f.id});
+    return;
+  }
+  std::string text;
+  f.speaks->failed(text, {errc::unavailable, "the stream ends here, its invocation goes on: " + f.id});
+  (void)f.out.raw().write_chunk(std::move(text));
 }
 
 void rest_helper::drop(std::uint64_t id) {
@@ -187,6 +268,8 @@ void rest_helper::drop(std::uint64_t id) {
     return;
   auto& f = i->second;
   send(world_->dispatcher, unfollow{f.id, f.observer});
+  if (f.speaks && !f.speaks->over())
+    break_off(f);
   // Armed for never is as good as disarmed, and does not touch the other timers of this actor.
   send(world_->timer, arm_timer{caf::actor_cast<caf::actor>(this), heartbeat_timer(id), never});
   send(world_->timer, arm_timer{caf::actor_cast<caf::actor>(this), rest_timer(id), never});

@@ -46,6 +46,7 @@ caf::behavior rest_helper::make_behavior() {
     },
     [this](const timer_fired& t) { on_timer(t.id); },
     [this](const follow_progress& p) { on_progress(p.follower, p.over); },
+    [this](speak_completion& s) { scope_.spawn(speak(std::move(s.what))); },
     [this](const words_came& w) { on_words(w.follower); },
     [this](const follower_gone& g) { drop(g.follower); },
     [this](const end_streams&) {

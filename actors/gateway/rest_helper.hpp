@@ -5,6 +5,7 @@
 // of people and their tools: lists, journals, commands, streams of events.
 
 #include "actors/flow/dispatcher_messages.hpp"
+#include "actors/gateway/completion_request.hpp"
 #include "actors/gateway/rest_world.hpp"
 #include "runtime/core/async.hpp"
 #include "runtime/core/stream_hub.hpp"
@@ -73,6 +74,8 @@ private:
     std::shared_ptr<progress_observer> observer;
     std::string last_id; ///< of the last event that was sent
     stream_reader words{};
+    std::unique_ptr<completion_stream> speaks{}; ///< in the form of Chat Completions
+    bool cancels = false; ///< who goes takes the invocation along
     bool once = false;   ///< only what is there now
     bool behind = false; ///< its client reads too slowly for words
     bool loading = false;
@@ -91,6 +94,7 @@ private:
   result<std::string> breaker_named(const std::string& name) const;
   async<void> metrics(exchange_ptr x);
   async<void> follow(exchange_ptr x);
+  async<void> speak(std::shared_ptr<completion_start> start);
   async<void> pump(std::uint64_t id);
 
   async<result<store::record>> find(std::string id);
@@ -102,7 +106,9 @@ private:
   void on_progress(std::uint64_t id, bool over);
   void on_words(std::uint64_t id);
   bool send_words(std::uint64_t id, follower& f, bool last);
+  void open_stream(follower f);
   bool send_events(follower& f, const std::vector<troupe::journal::row>& rows);
+  void break_off(follower& f);
   void drop(std::uint64_t id);
   void arm(std::uint64_t id, std::chrono::milliseconds in);
 

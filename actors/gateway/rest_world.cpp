@@ -1,5 +1,6 @@
 #include "actors/gateway/rest_world.hpp"
 
+#include "actors/gateway/completions.hpp"
 #include "runtime/net/problem.hpp"
 
 #include <fmt/format.h>
@@ -67,16 +68,37 @@ void answer_slot::json(const rest_world& world, int status, std::string body,
   out_.respond(status, std::move(more), std::move(body));
 }
 
+bool answer_slot::speaks_openai() const noexcept {
+  return which_ == route::completions || which_ == route::models;
+}
+
 void answer_slot::problem(const rest_world& world, const error& why) {
+  if (speaks_openai()) {
+    problem(world, completion_status(why), why);
+    return;
+  }
   count(world, net::http_status(why.code));
   out_.respond(why);
 }
 
-void answer_slot::problem(const rest_world& world, int status, const error& why) {
+void answer_slot::problem(const rest_world& world, int status, const error& why,
+                          net::http_headers more) {
   count(world, status);
-  net::http_headers headers;
-  headers.add("Content-Type", std::string{net::problem_content_type});
-  out_.respond(status, std::move(headers), net::problem_json(status, why.code, why.message));
+  bool openai = speaks_openai();
+  more.add("Content-Type", openai ? json_type : std::string{net::problem_content_type});
+  if (openai && why.retry_after) {
+    auto seconds = std::chrono::ceil<std::chrono::seconds>(*why.retry_after);
+    more.add("Retry-After", std::to_string(seconds.count()));
+  }
+  out_.respond(status, std::move(more),
+               openai ? completion_error_json(status, why)
+                      : net::problem_json(status, why.code, why.message));
+}
+
+void answer_slot::ended_badly(const rest_world& world, const error& why) {
+  net::http_headers more;
+  more.add("x-should-retry", "false");
+  problem(world, completion_status(why), why, std::move(more));
 }
 
 void answer_slot::text(const rest_world& world, std::string_view type, std::string body) {

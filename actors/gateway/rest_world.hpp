@@ -76,7 +76,9 @@ public:
   void json(const rest_world& world, int status, std::string body, net::http_headers more = {});
   void problem(const rest_world& world, const error& why);
   /// Where the status that belongs to the code is not the right one here.
-  void problem(const rest_world& world, int status, const error& why);
+  void problem(const rest_world& world, int status, const error& why, net::http_headers more = {});
+  /// The invocation has ended with this: a client that asks again would begin another.
+  void ended_badly(const rest_world& world, const error& why);
   void text(const rest_world& world, std::string_view type, std::string body);
 
   net::responder& raw() noexcept { return out_; }
@@ -84,6 +86,8 @@ public:
   explicit operator bool() const noexcept { return static_cast<bool>(out_); }
 
 private:
+  bool speaks_openai() const noexcept;
+
   net::responder out_;
   route which_ = route::unknown;
   steady_time began_{};

@@ -38,6 +38,10 @@ route top_level(std::string_view path) {
     return route::readyz;
   if (path == "/metrics")
     return route::metrics;
+  if (path == "/v1/chat/completions")
+    return route::completions;
+  if (path == "/v1/models")
+    return route::models;
   if (path == "/v1/agents")
     return route::agents;
   if (path == "/v1/invocations")
@@ -123,7 +127,8 @@ std::optional<std::chrono::minutes> take_offset(std::string_view text) {
 std::string_view to_string(route r) noexcept {
   static constexpr std::array<std::string_view, routes_count> names{
     "unknown", "invoke", "agents", "list",    "show",    "journal", "events",
-    "signal",  "cancel", "retry",  "resolve", "breakers", "breaker", "healthz", "readyz",  "metrics"};
+    "signal",  "cancel", "retry",  "resolve", "breakers", "breaker", "healthz", "readyz",  "metrics",
+    "completions", "models"};
   return names[static_cast<std::size_t>(r)];
 }
 
@@ -135,6 +140,7 @@ std::string_view method_of(route r) noexcept {
   case route::retry:
   case route::resolve:
   case route::breaker:
+  case route::completions:
     return "POST";
   default:
     return "GET";
@@ -150,6 +156,8 @@ target parse_path(std::string_view path) {
   auto which = route::unknown;
   if (parts->at[1] == "agents" && parts->count == 4 && parts->at[3] == "invocations")
     which = route::invoke;
+  else if (parts->at[1] == "models" && parts->count == 3)
+    which = route::models;
   else if (parts->at[1] == "invocations" && parts->count == 3)
     which = route::show;
   else if (parts->at[1] == "invocations" && parts->count == 4)

@@ -28,8 +28,10 @@ enum class route : std::uint8_t {
   healthz, ///< GET /healthz
   readyz,  ///< GET /readyz
   metrics, ///< GET /metrics
+  completions, ///< POST /v1/chat/completions
+  models,  ///< GET /v1/models, /v1/models/{agent}
 };
-inline constexpr std::size_t routes_count = 16;
+inline constexpr std::size_t routes_count = 18;
 
 /// The label in metrics: `invoke`, `show`.
 std::string_view to_string(route r) noexcept;
