@@ -94,6 +94,14 @@ std::span<const std::pair<std::string_view, restart_policy>> words() {
   return all;
 }
 
+template <>
+std::span<const std::pair<std::string_view, idempotency_rule>> words() {
+  static constexpr std::array<std::pair<std::string_view, idempotency_rule>, 3> all{
+    {{"optional", idempotency_rule::optional}, {"required", idempotency_rule::required},
+     {"strict", idempotency_rule::strict}}};
+  return all;
+}
+
 namespace {
 
 using runtime = runtime_options;
@@ -179,8 +187,10 @@ fields<tool> common_tool_fields() {
     entry<text_codec, &tool::description>("description", "for models that choose among tools"),
     entry<choice_codec<effect_class>, &tool::effect>("effect", "what a repeat would do"),
     entry<json_codec, &tool::input_schema>("input_schema", "JSON Schema of the arguments"),
+    entry<text_codec, &tool::key>(
+      "key", "JSON pointer to the argument that names the action: the same value is done once"),
     entry<duration_codec, &tool::key_ttl>(
-      "key_ttl", "how long the far side remembers an idempotency key"),
+      "key_ttl", "how long an idempotency or business key is remembered"),
     entry<count_codec, &tool::concurrent>("concurrent", "calls in flight"),
     entry<count_codec, &tool::queue>("queue", "calls that wait; above it `overloaded`"),
   };
@@ -306,6 +316,9 @@ const fields<gateway_options>& gateway_fields() {
       entry<flag_codec, &gateway::enabled>("enabled", "false: no HTTP at all"),
       entry<secret_codec, &gateway::token>(
         "token", "bearer token of every request; without one only the loopback"),
+      entry<choice_codec<idempotency_rule>, &gateway::idempotency>(
+        "idempotency", "`required`: no request without `Idempotency-Key`; `strict`: and 409 while "
+                       "the first one runs"),
       entry<duration_codec, &gateway::wait_max>("wait_max", "longest `Prefer: wait`"),
       entry<duration_codec, &gateway::completion_timeout>(
         "completion_timeout", "longest time for an answer of `/v1/chat/completions`"),
@@ -338,6 +351,10 @@ const fields<dispatcher_options>& dispatcher_fields() {
                                                    "invocations taken up a second at start"),
     entry<count_codec, &dispatcher::deaths_max>("deaths_max",
                                                 "deaths at one address, then quarantine"),
+    entry<duration_codec, &dispatcher::key_ttl>(
+      "key_ttl", "an idempotency key leads to its invocation for so long after its end"),
+    entry<count_codec, &dispatcher::children_depth_max>(
+      "children_depth_max", "a deeper `invoke` or `send` is refused"),
     entry<duration_codec, &dispatcher::drain_timeout>("drain_timeout",
                                                       "a stop waits this long for what runs"),
   };
@@ -351,6 +368,8 @@ const fields<agent_options>& agent_fields() {
       "key", "field of the input: one instance per value, one invocation after another"),
     entry<flag_codec, &agent::yields>("yields",
                                       "others may run under the key while one waits for a signal"),
+    entry<choice_codec<idempotency_rule>, &agent::idempotency>(
+      "idempotency", "as in `[gateway]`; the stricter one holds"),
     entry<duration_codec, &agent::deadline>("deadline",
                                             "from acceptance to completion; `\"0\"`: none"),
     entry<texts_codec, &agent::tools>("tools", "what it uses: must exist"),

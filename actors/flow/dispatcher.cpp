@@ -1,5 +1,7 @@
 #include "actors/flow/dispatcher.hpp"
 
+#include "actors/guard/ledger.hpp"
+
 #include <boost/json.hpp>
 #include <fmt/format.h>
 
@@ -23,9 +25,10 @@ dispatcher::dispatcher(caf::actor_config& cfg, dispatcher_setup setup)
     agents_[a.name].options = a;
   }
   setup_.invocations.deaths_max = setup_.options.deaths_max;
+  ledger_ = system().spawn<ledger>(setup_.env, setup_.log, setup_.reader, setup_.timer);
   world_ = std::shared_ptr<invocation_world>(
     new invocation_world{setup_.env, setup_.log, setup_.reader, setup_.timer,
-                         caf::actor_cast<caf::actor>(this), setup_.invocations});
+                         caf::actor_cast<caf::actor>(this), ledger_, setup_.invocations});
 }
 
 void dispatcher::on_exit() {
@@ -42,6 +45,8 @@ void dispatcher::on_exit() {
   for (auto& p : std::exchange(drain_waiters_, {}))
     p.deliver(drained{});
   setup_.log.observe(nullptr);
+  send_exit(ledger_, caf::exit_reason::user_shutdown);
+  ledger_ = nullptr;
   world_.reset(); // it holds a handle on this actor
 }
 
@@ -162,6 +167,11 @@ dispatcher::extras& dispatcher::more(slot& s) {
 }
 
 dispatcher::slot* dispatcher::find(invocation_no no) {
+  auto i = slots_.find(no);
+  return i == slots_.end() ? nullptr : &i->second;
+}
+
+const dispatcher::slot* dispatcher::find(invocation_no no) const {
   auto i = slots_.find(no);
   return i == slots_.end() ? nullptr : &i->second;
 }

@@ -74,6 +74,7 @@ private:
     std::shared_ptr<invocation_observer> observer;
     bool wait = false;     ///< for the end; else for acceptance
     bool attached = false;
+    bool strict = false;   ///< does not want to be attached
     bool told = false;     ///< the observer knows that it was accepted
   };
   /// A command whose row must be durable before it is answered.
@@ -104,6 +105,7 @@ private:
     bool parent_waits = false;
     std::uint32_t sent = 0;         ///< messages to its actor
     std::uint32_t signals = 0;      ///< received, perhaps not consumed
+    std::uint32_t depth = 0;        ///< of parents above it
     lsn accepted_at = 0;
     lsn last_row = 0;               ///< whoever begins it must find this one in the store
     lsn ended_at = 0;
@@ -136,6 +138,8 @@ private:
   void accept(invoke_request r, std::uint64_t hash, waiter w, std::optional<child_requested> c);
   bool join(invocation_no no, std::uint64_t hash, waiter& w,
             const std::optional<child_requested>& c);
+  bool key_expired(const store::record& r) const;
+  void drop_key(const store::record& r);
   void answer_from_journal(const store::record& found, waiter w,
                            std::optional<child_requested> c);
   std::optional<error> refuse(const agent_state* a, bool accepted) const;
@@ -176,6 +180,7 @@ private:
   void progress(slot& s);
   extras& more(slot& s);
   slot* find(invocation_no no);
+  const slot* find(invocation_no no) const;
   slot* find_id(std::string_view id);
   std::string id_of(invocation_no no) const;
   template <class Message>
@@ -222,6 +227,7 @@ private:
 
   dispatcher_setup setup_;
   std::shared_ptr<invocation_world> world_;
+  caf::actor ledger_;
   std::map<std::string, agent_state, std::less<>> agents_;
   slots slots_;
   std::map<std::pair<std::string, std::string>, invocation_no> keys_; ///< agent + idempotency key

@@ -12,11 +12,19 @@
 #include <cmath>
 
 namespace troupe {
+namespace {
+
+error other_input() {
+  return error{errc::key_conflict, "this idempotency key came before, with another input"};
+}
+
+} // namespace
 
 void dispatcher::on_invoke(invoke_request& r) {
   waiter w;
   w.observer = r.observer;
   w.wait = r.wait;
+  w.strict = r.strict;
   if (!w.observer)
     w.promise = make_response_promise();
   invite(r, std::move(w));
@@ -138,6 +146,11 @@ void dispatcher::look_up(invoke_request r, std::uint64_t hash, waiter w,
       [=, this](found_record& found) mutable {
         looking_.erase(key);
         auto full = c ? std::nullopt : refuse(&agents_.find(r.agent)->second, false);
+        if (incarnation == incarnation_ && found.what && *found.what && !c
+            && key_expired(**found.what)) {
+          drop_key(**found.what);
+          found.what->reset();
+        }
         if (incarnation == incarnation_ && found.what && !*found.what && full)
           refuse_waiter(w, std::move(*full));
         else if (incarnation == incarnation_ && found.what && !*found.what)
@@ -150,8 +163,7 @@ void dispatcher::look_up(invoke_request r, std::uint64_t hash, waiter w,
           auto why = !found.what ? found.what.error()
                      : incarnation != incarnation_
                        ? error{errc::store_failed, "the store failed meanwhile"}
-                       : error{errc::conflict,
-                               "this idempotency key came before, with another input"};
+                       : other_input();
           if (c)
             report_child(*c, std::move(why));
           else
@@ -180,11 +192,16 @@ bool dispatcher::join(invocation_no no, std::uint64_t hash, waiter& w,
   if (s == nullptr)
     return false;
   if (s->input_hash != hash) {
-    auto why = error{errc::conflict, "this idempotency key came before, with another input"};
     if (c)
-      report_child(*c, std::move(why));
+      report_child(*c, other_input());
     else
-      refuse_waiter(w, std::move(why));
+      refuse_waiter(w, other_input());
+    return true;
+  }
+  if (!c && w.strict && s->ended_at == 0) {
+    auto why = error{errc::conflict, "the first request with this idempotency key still runs: " + id_of(no)};
+    why.retry_after = std::chrono::seconds{1};
+    refuse_waiter(w, std::move(why));
     return true;
   }
   if (c) {
@@ -203,6 +220,20 @@ bool dispatcher::join(invocation_no no, std::uint64_t hash, waiter& w,
   if (s->accepted_at <= setup_.log.durable_lsn())
     tell_accepted(*s);
   return true;
+}
+
+// A key is kept from the end on: what still runs may be asked for however long that takes.
+bool dispatcher::key_expired(const store::record& r) const {
+  return !store::is_open(r.state) && find(r.no) == nullptr
+         && r.updated + setup_.options.key_ttl < setup_.env.clock.now();
+}
+
+void dispatcher::drop_key(const store::record& r) {
+  store::unit u;
+  u.invocation = r.no;
+  u.changed = store::change{r.state, r.wake_at, r.updated, journal::outside, journal::outside};
+  u.changed->drops_key = true;
+  append(std::move(u));
 }
 
 void dispatcher::answer_from_journal(const store::record& found, waiter w,
@@ -269,9 +300,17 @@ void dispatcher::accept(invoke_request r, std::uint64_t hash, waiter w,
                                   r.agent, *key)});
   if (auto why = setup_.log.refuses(r.input.size()))
     return fail(std::move(*why));
+  const auto* above = c ? find(c->parent) : nullptr;
+  auto depth = above != nullptr ? above->depth + 1 : 0;
+  if (depth > setup_.options.children_depth_max)
+    return fail(error{errc::invalid_input,
+                      fmt::format("\"{}\" would be {} children deep; at most {} are "
+                                  "(children_depth_max): does an agent invoke itself?",
+                                  r.agent, depth, setup_.options.children_depth_max)});
   auto now = setup_.env.clock.now();
   auto no = ++last_no_;
   slot s;
+  s.depth = depth;
   s.no = no;
   s.agent = &agent;
   s.key = std::move(*key);
@@ -307,8 +346,8 @@ void dispatcher::accept(invoke_request r, std::uint64_t hash, waiter w,
   record.deadline = s.deadline;
   record.parent = s.parent;
   if (c)
-    record.parent_effect = fmt::format("{}|{}|{}", s.parent_at.path, s.parent_at.seq,
-                                       s.parent_waits ? s.parent_generation + 1 : 0);
+    record.parent_effect = fmt::format("{}|{}|{}|{}", s.parent_at.path, s.parent_at.seq,
+                                       s.parent_waits ? s.parent_generation + 1 : 0, s.depth);
   u.created = std::move(record);
   journal::row_writer row;
   if (r.input.size() > setup_.invocations.inline_max) {

@@ -20,6 +20,18 @@ constexpr std::size_t unsettled_max = 100'000;
 constexpr std::chrono::seconds purge_every{60};
 constexpr std::uint32_t purge_batch = 500;
 
+// What a service says of a call with a business key whose invocation does not wait any more.
+std::optional<store::settlement> settlement_of(const settle_later& what, const reconcile_reply& r) {
+  if (!what.business || r.state == reconcile_state::unknown)
+    return {};
+  store::settlement s;
+  s.what = {what.what.service, what.what.key};
+  s.how = r.state == reconcile_state::done ? store::settling::completed : store::settling::freed;
+  s.answer.text = r.body;
+  s.expires = what.expires;
+  return s;
+}
+
 command_reply refused(errc code, std::string why) {
   return command_reply{error{code, std::move(why)}};
 }
@@ -225,7 +237,9 @@ void dispatcher::settle(const settle_later& what) {
     return;
   request(service->handle, service->info.total_timeout + std::chrono::seconds{5}, what.what)
     .then(
-      [this, no = what.no, key = what.what.key](const reconcile_reply& r) {
+      [this, what](const reconcile_reply& r) {
+        auto no = what.no;
+        const auto& key = what.what.key;
         auto said = r.state == reconcile_state::done       ? "done"
                     : r.state == reconcile_state::not_done ? "not_done"
                                                            : "unknown";
@@ -238,7 +252,13 @@ void dispatcher::settle(const settle_later& what) {
         u.row = row.take(no, journal::outside, journal::outside);
         setup_.env.events.write({level::warning, "effect.reconciled", id_of(no), {},
                                  {}, said, 0, {}, {{"key", to_json(key)}}});
-        append(std::move(u));
+        auto settled = settlement_of(what, r);
+        if (settled) {
+          u.beside = std::make_shared<store::aside>();
+          u.beside->settlements.push_back(*settled);
+        }
+        if (auto at = append(std::move(u)); settled && at != 0)
+          send(ledger_, action_settled{std::move(*settled), at, {}, incarnation_});
       },
       [](const caf::error&) {}); // the note that it may have happened stands
 }
@@ -411,7 +431,8 @@ void dispatcher::purge() {
   if (setup_.retention.count() <= 0 || setup_.log.failed())
     return;
   request(setup_.reader, std::chrono::seconds{60},
-          load_finished{now - setup_.retention, purge_batch})
+          load_finished{now - setup_.retention,
+                        now - std::max(setup_.retention, setup_.options.key_ttl), purge_batch})
     .then(
       [this, me](finished_page& page) {
         if (!page.what || page.what->empty())

@@ -36,6 +36,7 @@ struct invoke_request {
   utc_time deadline = never;
   std::string traceparent;
   bool wait = false;
+  bool strict = false; ///< a repeat of one that still runs is a `conflict`; else it waits for it
   std::shared_ptr<invocation_observer> observer; ///< instead of the answer
 };
 

@@ -26,6 +26,12 @@ option_problems dispatcher_options::validate() const {
   option_problems found;
   if (deaths_max == 0)
     found.push_back({"deaths_max", "is 0, so nothing could ever run", "the default is 3"});
+  if (key_ttl <= 0ms)
+    found.push_back({"key_ttl", "must be above 0, or no repeat would find its invocation",
+                     "the default is \"24h\""});
+  if (children_depth_max == 0)
+    found.push_back({"children_depth_max", "is 0, so no agent could invoke another one",
+                     "the default is 32"});
   if (recovery_rate == 0)
     found.push_back({"recovery_rate", "is 0, so nothing would be taken up again after a restart",
                      "the default is 20000 a second"});

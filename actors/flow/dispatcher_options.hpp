@@ -15,6 +15,13 @@ namespace troupe {
 /// suspended, 400 MiB.
 inline constexpr std::uint32_t concurrency_limit = 100'000;
 
+/// What is asked of callers from outside.
+enum class idempotency_rule : std::uint8_t {
+  optional, ///< a request without a key is new work each time
+  required, ///< it is refused
+  strict,   ///< likewise; and a repeat of what still runs is refused instead of waiting for it
+};
+
 /// One agent: a name under which a class can be invoked.
 struct agent_options {
   // Behaviour
@@ -27,6 +34,8 @@ struct agent_options {
   std::string key;
   /// Keyed agents only: others may run under the key while one waits for a signal.
   bool yields = false;
+  /// The stricter one of this and the gateway's holds.
+  idempotency_rule idempotency = idempotency_rule::optional;
   /// From acceptance to completion, queueing included; 0: none.
   std::chrono::milliseconds deadline{0};
   /// What it says it uses: checked to exist when the topology is read. Empty: not checked.
@@ -59,6 +68,12 @@ struct dispatcher_options {
   // Behaviour
   /// An invocation that dies this often at one address is quarantined.
   std::uint32_t deaths_max = 3;
+  /// How long an idempotency key leads to its invocation, from the invocation's end; the same key
+  /// begins a new one after that. 24 h, as at Stripe: a client that repeats after a day means it.
+  std::chrono::milliseconds key_ttl{std::chrono::hours{24}};
+  /// A child's child's child ... : at this depth `invoke` and `send` are refused. 32: a tree of
+  /// agents is a handful deep, and one that calls itself must end before it has used up `depth_max`.
+  std::uint32_t children_depth_max = 32;
   /// How long a stop waits for what is running; what is left resumes at the next start.
   std::chrono::milliseconds drain_timeout{10'000};
 

@@ -15,19 +15,28 @@ constexpr std::uint32_t page_size = 5'000;
 // smoothly, long enough that the timer is no load.
 constexpr std::chrono::milliseconds take_up_step{10};
 
-// `path|seq|generation + 1`, as `accept` writes it; generation 0: the parent does not wait.
-void read_parent_effect(std::string_view text, journal::address& at, std::uint32_t& generation,
-                        bool& waits) {
-  auto first = text.find('|');
-  auto second = text.rfind('|');
-  if (first == std::string_view::npos || second == first)
-    return;
-  at.path = text.substr(0, first);
-  std::from_chars(text.data() + first + 1, text.data() + second, at.seq);
-  std::uint32_t g = 0;
-  std::from_chars(text.data() + second + 1, text.data() + text.size(), g);
-  waits = g > 0;
-  generation = g > 0 ? g - 1 : 0;
+// `path|seq|generation + 1|depth`, as `accept` writes it; generation 0: the parent does not wait.
+// Older stores have no depth: 1.
+struct parent_effect {
+  journal::address at;
+  std::uint32_t generation = 0;
+  std::uint32_t depth = 1;
+};
+
+std::optional<parent_effect> read_parent_effect(std::string_view text) {
+  auto path = text.find('|');
+  if (path == std::string_view::npos)
+    return {};
+  parent_effect out;
+  out.at.path = text.substr(0, path);
+  for (auto* into : {&out.at.seq, &out.generation, &out.depth}) {
+    if (path == std::string_view::npos)
+      break;
+    text.remove_prefix(path + 1);
+    std::from_chars(text.data(), text.data() + text.size(), *into);
+    path = text.find('|');
+  }
+  return out;
 }
 
 } // namespace
@@ -112,7 +121,12 @@ void dispatcher::adopt(store::open_entry& e) {
   s.state = e.state;
   s.wake_at = e.wake_at;
   s.parent = e.parent;
-  read_parent_effect(e.parent_effect, s.parent_at, s.parent_generation, s.parent_waits);
+  if (auto above = read_parent_effect(e.parent_effect)) {
+    s.parent_at = std::move(above->at);
+    s.parent_waits = above->generation > 0;
+    s.parent_generation = s.parent_waits ? above->generation - 1 : 0;
+    s.depth = above->depth;
+  }
   auto me = caf::actor_cast<caf::actor>(this);
   if (s.deadline != never && !planted(planted_bug::deadline_not_rearmed))
     send(setup_.timer, arm_timer{me, s.no | deadline_bit, s.deadline});
@@ -153,6 +167,7 @@ void dispatcher::take_up() {
 }
 
 void dispatcher::on_log_failed(const error& why) {
+  send(ledger_, forget_claims{});
   // What these actors know may rest on entries that are gone. They end, and what is durable is
   // taken up again by new ones.
   for (auto& [_, s] : slots_) {

@@ -141,9 +141,9 @@ void rest_gateway::complete(net::http_server_request in, answer_slot out) {
     return;
   }
   invoke_request r;
+  r.agent = asked->model;
   if (!begin_request(in, r, out))
     return;
-  r.agent = asked->model;
   r.input = std::move(asked->input);
   r.wait = !asked->stream;
   r.deadline = world_->env.clock.now() + world_->options.completion_timeout;

@@ -65,6 +65,8 @@ struct events_of {
   void operator()(const journal::cancel_delivered&) {}
   void operator()(const journal::generation_began&) {}
   void operator()(const journal::state_loaded&) {}
+  void operator()(const journal::compensated&) {}
+  void operator()(const journal::answered_by&) {}
 };
 
 } // namespace

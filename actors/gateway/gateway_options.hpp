@@ -1,6 +1,7 @@
 #pragma once
 // The HTTP gateway's options: `[gateway]` in a topology.
 
+#include "actors/flow/dispatcher_options.hpp"
 #include "runtime/core/options.hpp"
 #include "runtime/core/secret.hpp"
 
@@ -20,6 +21,8 @@ struct gateway_options {
   std::uint16_t port = 7070; ///< 0: any free one
   /// Bearer token of every request but `/healthz` and `/readyz`; empty: none, loopback only.
   secret token;
+  /// Of every agent; an agent may ask for more.
+  idempotency_rule idempotency = idempotency_rule::optional;
   /// Longest `Prefer: wait`: a held connection costs memory, polling does not.
   std::chrono::milliseconds wait_max{60'000};
 

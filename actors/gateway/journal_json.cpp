@@ -97,6 +97,16 @@ struct fields_of {
       value("value", e.value);
   }
   void operator()(const journal::state_loaded& e) { value("state", e.state); }
+  void operator()(const journal::compensated& e) {
+    at(e.step);
+    o.text("by", to_string(e.by));
+    o.some("when", e.when);
+  }
+  void operator()(const journal::answered_by& e) {
+    at(e.at);
+    o.number("invocation", e.invocation);
+    o.text("effect", e.effect);
+  }
   void operator()(const journal::died& e) {
     at(e.at);
     o.text("what", e.what);

@@ -21,6 +21,26 @@ constexpr std::size_t key_size_max = 255;
 /// W3C: 55 characters in version 00; a later one may be longer, and is dropped.
 constexpr std::size_t traceparent_size = 55;
 
+/// A quoted one (a string of RFC 8941, as the IETF draft has it) and a bare one are the same key.
+/// Nothing where there is none.
+result<std::optional<std::string>> read_idempotency_key(const net::http_headers& headers) {
+  std::optional<std::string> key;
+  for (const auto& [name, value] : headers) {
+    if (!net::equal_ignoring_case(name, "idempotency-key"))
+      continue;
+    if (key)
+      return error{errc::invalid_input, "Idempotency-Key: it was sent twice"};
+    key = unquoted(value);
+    if (key->empty())
+      return error{errc::invalid_input, "Idempotency-Key: it is empty"};
+    if (key->size() > key_size_max)
+      return error{errc::invalid_input, fmt::format("Idempotency-Key: {} characters, at most {} are "
+                                                    "kept",
+                                                    key->size(), key_size_max)};
+  }
+  return key;
+}
+
 std::string agents_json(const std::vector<agent_options>& agents) {
   std::string out = "{\"agents\":[";
   for (const auto& a : agents) {
@@ -138,21 +158,20 @@ bool rest_gateway::is_here(std::string_view authority) const {
          || net::equal_ignoring_case(host, host_of(world_->options.host));
 }
 
-/// What every request that begins an invocation may say in its headers.
+/// What every request that begins an invocation may say in its headers, of the agent in `r`.
 bool rest_gateway::begin_request(const net::http_server_request& in, invoke_request& r,
                                  answer_slot& out) const {
-  r.idempotency_key = in.headers.value_or("idempotency-key", {});
-  if (r.idempotency_key.size() > key_size_max) {
-    out.problem(*world_,
-                error{errc::invalid_input, fmt::format("Idempotency-Key: {} characters, "
-                                                       "at most {} are kept",
-                                                       r.idempotency_key.size(), key_size_max)});
+  auto rule = rule_of(r.agent);
+  auto key = read_idempotency_key(in.headers);
+  if (key && !*key && rule != idempotency_rule::optional)
+    key = error{errc::invalid_input,
+                fmt::format("Idempotency-Key: agent \"{}\" takes no request without one", r.agent)};
+  if (!key) {
+    out.problem(*world_, key.error());
     return false;
   }
-  if (in.headers.contains("idempotency-key") && r.idempotency_key.empty()) {
-    out.problem(*world_, error{errc::invalid_input, "Idempotency-Key: it is empty"});
-    return false;
-  }
+  r.idempotency_key = key->value_or(std::string{});
+  r.strict = rule == idempotency_rule::strict;
   if (auto parent = in.headers.value_or("traceparent", {}); parent.size() == traceparent_size)
     r.traceparent = parent;
   return true;
@@ -186,9 +205,9 @@ void rest_gateway::models(const target& at, answer_slot out) const {
 
 void rest_gateway::invoke(target at, net::http_server_request in, answer_slot out) {
   invoke_request r;
+  r.agent = std::move(at.subject);
   if (!begin_request(in, r, out))
     return;
-  r.agent = std::move(at.subject);
   auto prefer = parse_prefer(in.headers.value_or("prefer", {}));
   auto wait = std::min(prefer.wait.value_or(world_->options.wait_max), world_->options.wait_max);
   r.input = in.body.empty() ? std::string{"{}"} : std::move(in.body);
@@ -197,6 +216,14 @@ void rest_gateway::invoke(target at, net::http_server_request in, answer_slot ou
   waits->watch(world_->env.clock.now() + wait);
   r.observer = std::move(waits);
   caf::anon_send(world_->dispatcher, std::move(r));
+}
+
+idempotency_rule rest_gateway::rule_of(const std::string& agent) const {
+  auto rule = world_->options.idempotency;
+  for (const auto& a : world_->agents)
+    if (a.name == agent)
+      rule = std::max(rule, a.idempotency);
+  return rule;
 }
 
 net::http_server_options server_options(const gateway_options& options) {

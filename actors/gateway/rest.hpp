@@ -67,6 +67,7 @@ private:
   void models(const gateway::target& at, gateway::answer_slot out) const;
   bool begin_request(const net::http_server_request& in, invoke_request& r,
                      gateway::answer_slot& out) const;
+  idempotency_rule rule_of(const std::string& agent) const;
 
   std::shared_ptr<gateway::rest_world> world_;
 };

@@ -241,6 +241,20 @@ std::optional<utc_time> parse_time(std::string_view text) {
                   - *offset};
 }
 
+std::string unquoted(std::string_view text) {
+  text = trim(text);
+  if (text.size() < 2 || text.front() != '"' || text.back() != '"')
+    return std::string{text};
+  std::string out;
+  text = text.substr(1, text.size() - 2);
+  for (std::size_t i = 0; i < text.size(); ++i) {
+    if (text[i] == '\\' && i + 1 < text.size())
+      ++i;
+    out += text[i];
+  }
+  return out;
+}
+
 std::string_view host_of(std::string_view authority) noexcept {
   if (auto scheme = authority.find("://"); scheme != std::string_view::npos)
     authority.remove_prefix(scheme + 3);

@@ -57,6 +57,9 @@ std::optional<std::string> query_value(std::string_view query, std::string_view 
 /// RFC 3339 in UTC or with an offset: `2026-11-20T22:34:24.5Z`, `2026-11-20T22:34:24+01:00`.
 std::optional<utc_time> parse_time(std::string_view text);
 
+/// The text in `"a \"b\""`; what is not quoted stays as it is.
+std::string unquoted(std::string_view text);
+
 /// The host in `host:port`, `[::1]:7070` or, of an `Origin`, `http://host:port`; brackets stay.
 std::string_view host_of(std::string_view authority) noexcept;
 

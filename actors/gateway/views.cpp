@@ -40,6 +40,8 @@ struct story {
   const journal::note* paused = nullptr;
   std::vector<const journal::died*> deaths;
   std::map<address, const journal::command*> open;
+  std::map<address, const journal::command*> asked;
+  std::vector<const journal::compensated*> undone;
   std::uint64_t steps = 0;
 
   void read(const journal::row& row) {
@@ -50,7 +52,7 @@ struct story {
 private:
   void take(const journal::started& e) { begun = &e; }
   void take(const journal::command& e) {
-    open[e.at] = &e;
+    open[e.at] = asked[e.at] = &e;
     moved_on();
   }
   void take(const journal::completion& e) {
@@ -62,9 +64,14 @@ private:
     if (e.name == "paused")
       paused = &e;
   }
-  void take(const journal::generation_began&) { open.clear(); }
+  void take(const journal::generation_began&) {
+    open.clear();
+    asked.clear();
+    undone.clear();
+  }
   void take(const journal::run_began&) {
     open.clear();
+    undone.clear();
     deaths.clear();
     end = nullptr;
     paused = nullptr;
@@ -77,6 +84,8 @@ private:
   void take(const journal::cancel_asked&) {}
   void take(const journal::cancel_delivered&) {}
   void take(const journal::state_loaded&) {}
+  void take(const journal::compensated& e) { undone.push_back(&e); }
+  void take(const journal::answered_by&) {}
   void moved_on() {
     ++steps;
     paused = nullptr;
@@ -120,6 +129,22 @@ void append_parked(std::string& out, std::string_view id, const story& s) {
   settle += ']';
 }
 
+void append_undone(std::string& out, const story& s) {
+  out += '[';
+  for (const auto* u : s.undone) {
+    if (out.back() != '[')
+      out += ',';
+    auto step = s.asked.find(u->step);
+    json_object_out o{out};
+    o.text("at", to_string(u->step));
+    if (step != s.asked.end())
+      o.text("effect", fmt::format("{} {}", to_string(step->second->kind), step->second->name));
+    o.text("by", to_string(u->by));
+    o.some("when", u->when);
+  }
+  out += ']';
+}
+
 void append_deaths(std::string& out, const std::vector<const journal::died*>& deaths) {
   out += '[';
   for (const auto* d : deaths) {
@@ -155,6 +180,8 @@ void append_story(std::string& out, std::string_view tag, const store::record& r
     append_payload(p.field("why"), s.paused->detail);
     p.some("since", s.paused->when);
   }
+  if (!s.undone.empty())
+    append_undone(o.field("undone"), s);
   if (!s.deaths.empty())
     append_deaths(o.field("deaths"), s.deaths);
   if (problem != nullptr)

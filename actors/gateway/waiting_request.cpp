@@ -74,11 +74,7 @@ void waiting_request::on_refused(const error& why) {
   auto out = std::move(out_);
   leave_list();
   lock.unlock();
-  // Nothing else conflicts here than a key that came before with another payload.
-  if (why.code == errc::conflict)
-    out.problem(*world_, 422, why);
-  else
-    out.problem(*world_, why);
+  out.problem(*world_, why);
 }
 
 void waiting_request::give_up() {

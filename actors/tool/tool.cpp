@@ -124,6 +124,7 @@ service_info service_info_of(const tool_options& options) {
   info.reconciles = options.reconcile.given();
   info.total_timeout = options.retry.total_timeout;
   info.key_ttl = options.key_ttl;
+  info.key_pointer = options.key;
   return info;
 }
 

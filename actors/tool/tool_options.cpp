@@ -181,6 +181,11 @@ option_problems tool_options::validate() const {
     check_command(command, found);
   check_reconcile(*this, found);
   check_guards(*this, found);
+  if (!is_pointer(key))
+    found.push_back({"key", "is not a JSON pointer", "it begins with '/', e.g. \"/order\""});
+  else if (!key.empty() && !has_effect(effect))
+    found.push_back({"key", "has no meaning for pure and read: they may be repeated at will",
+                     "drop it, or name the right effect"});
   if (key_ttl < retry.total_timeout)
     found.push_back({"key_ttl", "is below total_timeout: a retry could come after the far side "
                                 "has forgotten the key",

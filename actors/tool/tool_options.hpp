@@ -150,6 +150,9 @@ struct tool_options {
   tool_kind kind = tool_kind::function;
   /// What a repeat would do; nobody is charged twice because somebody forgot to say.
   effect_class effect = effect_class::at_most_once;
+  /// JSON pointer to the argument that names the action (`/order`): calls with the same value are
+  /// one action, whoever makes them. For calls that name no key themselves. Empty: each is its own.
+  std::string key;
   /// How long the far side remembers an idempotency key; past it a repeat is a second effect.
   std::chrono::milliseconds key_ttl = std::chrono::hours{24};
   retry_options retry;

@@ -78,6 +78,8 @@ struct service_info {
   std::chrono::milliseconds total_timeout{30'000};
   /// How long the far side remembers an idempotency key.
   std::chrono::milliseconds key_ttl{std::chrono::hours{24}};
+  /// JSON pointer to the argument that is the business key of calls that name none. Empty: none.
+  std::string key_pointer{};
 };
 
 } // namespace troupe

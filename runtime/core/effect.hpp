@@ -12,6 +12,7 @@
 #include "runtime/journal/entry.hpp"
 
 #include <cstdint>
+#include <memory>
 #include <optional>
 #include <string>
 #include <vector>
@@ -19,6 +20,38 @@
 namespace troupe {
 
 class effect_base;
+
+namespace detail {
+
+/// What a saga knows of one of its steps. Set by the invocation, by issue and delivery alone, so that
+/// it is the same on every replay.
+struct saga_step {
+  enum class outcome : std::uint8_t {
+    none,    ///< not issued
+    open,    ///< issued, and nobody has taken its answer
+    done,    ///< it happened
+    failed,  ///< it did not happen
+    unknown, ///< it may have happened
+    shared,  ///< it happened under a business key, by another one's hand
+    undone,
+  };
+  outcome now = outcome::none;
+  std::uint32_t order = 0; ///< of its issue, within the generation
+  std::uint32_t run = 0;   ///< that its key names
+  journal::address at;
+  std::string service;     ///< where it has a business key: of whom
+  std::string key;
+};
+
+/// An effect's part in a saga.
+struct saga_part {
+  std::shared_ptr<saga_step> step;
+  bool undoes = false;   ///< it compensates the step; else it is the step
+  bool last = false;     ///< if it fails too, a person decides
+  std::string account{}; ///< what that person must know
+};
+
+} // namespace detail
 
 /// What a coroutine stands on: the invocation, as its effects see it.
 class context {
@@ -77,14 +110,18 @@ public:
   journal::address at() const { return {on_->path(), seq_}; }
   std::uint32_t seq() const noexcept { return seq_; }
 
+  bool undoes() const noexcept { return saga_ && saga_->undoes; }
+
 protected:
   friend class invocation;
+  friend class saga;
 
   /// How far it has come.
   enum class phase : std::uint8_t {
     idle,     ///< not awaited yet
     replayed, ///< issued during replay; its completion may be in the journal
     gated,    ///< waits for its command to be durable
+    claiming, ///< waits for its business key
     started,  ///< handed to whoever carries it out
     settling, ///< its outcome was lost: being reconciled
     parked,   ///< waits for a person
@@ -98,6 +135,8 @@ protected:
   bool sent_ = false;              ///< something may have left the process
   bool repeated_ = false;          ///< issued in an earlier life of this invocation
   bool streams_ = false;           ///< model: followers get its pieces; the journal knows nothing of it
+  bool business_ = false;          ///< has a business key: the ledger knows what became of it
+  bool claimed_ = false;           ///< and it is this one that does it
   std::uint8_t rounds_ = 0;        ///< how often it was issued again after `not_done`
   std::uint32_t seq_ = 0;
   std::uint32_t run_ = 0;          ///< the run that its key names
@@ -112,6 +151,7 @@ protected:
   std::string key_;                ///< business key; or the address's, once it is spelled out
   std::vector<std::string> items_; ///< model: messages, stored as a chain; tool: options
   result<std::string> outcome_;
+  std::unique_ptr<detail::saga_part> saga_;
 };
 
 /// Whether a service outside of the journal carries it out.

@@ -26,4 +26,9 @@ constexpr bool repeatable(effect_class c) noexcept {
   return c != effect_class::at_most_once;
 }
 
+/// True where it changes something outside.
+constexpr bool has_effect(effect_class c) noexcept {
+  return c >= effect_class::idempotent;
+}
+
 } // namespace troupe

@@ -164,6 +164,7 @@ public:
   }
 
 private:
+  friend class compensation;
   void add(std::string_view name, std::string value);
   void option(std::string_view name, std::string_view value);
 

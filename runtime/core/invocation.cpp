@@ -190,6 +190,10 @@ void invocation::on_timer(std::uint64_t id) {
     advance();
     return;
   }
+  if (id == grace_timer && undoing()) {
+    arm_grace(); // what was begun is undone, however long that takes
+    return;
+  }
   if (id == grace_timer) {
     finish(store::status::cancelled,
            error{errc::cancelled, fmt::format("did not end within {} ms of its cancellation",
@@ -214,7 +218,8 @@ void invocation::on_child(child_reported& c) {
   auto* e = find(c.at);
   if (e == nullptr || e->phase_ != phase::started || c.key != key_of(*e))
     return;
-  make_ready(*e, std::move(c.value));
+  if (!undo_failed(*e, c.value))
+    make_ready(*e, std::move(c.value));
   advance();
 }
 

@@ -15,7 +15,7 @@
 
 #include "runtime/core/agent.hpp"
 #include "runtime/core/env.hpp"
-#include "runtime/core/messages.hpp"
+#include "runtime/core/ledger_messages.hpp"
 #include "runtime/journal/log.hpp"
 #include "runtime/journal/replay.hpp"
 
@@ -54,6 +54,7 @@ struct invocation_world {
   caf::actor reader;
   caf::actor timer;
   caf::actor dispatcher;
+  caf::actor ledger; ///< of business keys
   invocation_options options;
   /// Recorded completions that were served instead of calling anybody, since the start.
   mutable std::atomic<std::uint64_t> replayed{0};
@@ -110,6 +111,7 @@ private:
     std::uint64_t id;
     result<std::string> value;
     std::uint64_t signal = 0;
+    bool shared = false; ///< another effect's answer, by business key
   };
 
   // -- handlers, in invocation.cpp --
@@ -133,7 +135,7 @@ private:
   void run_coroutine();
   void replay_next();
   bool deliver_ready();
-  void deliver(effect_base& e, result<std::string> value);
+  void deliver(effect_base& e, result<std::string> value, bool shared = false);
   void go_live();
   void root_ended();
   void next_generation(std::string state);
@@ -155,6 +157,7 @@ private:
   lsn flush(bool tell_dispatcher = false);
   bool held_back(const store::unit& u);
   void let_go();
+  store::aside& beside();
   void record(const journal::command& c);
   void record_completion(const effect_base& e, const ready_item& r);
   void record_note(std::string name, std::string detail);
@@ -163,6 +166,27 @@ private:
   store::change change_to(store::status s, utc_time wake_at = never) const;
   void count_entry();
   store::unit& extra();
+
+  // -- business keys, in invocation_claims.cpp --
+  result<void> find_business_key(effect_base& e, const service_info& service) const;
+  bool must_claim(const effect_base& e) const;
+  void claim(effect_base& e, bool renewed);
+  void on_claimed(std::uint64_t id, action_claimed& a);
+  void release_unused(const store::claim_key& what, const store::claimant& by,
+                      const action_claimed& a);
+  void close_claim(effect_base& e, const result<std::string>& outcome);
+  void close_claim(effect_base& e, store::settling how, std::string answer = {},
+                   std::optional<error> failure = {});
+  void abandon_claim(effect_base& e);
+  void write_settlement(store::settlement s, std::optional<error> failure);
+  store::claimant claimant_of(const effect_base& e) const;
+
+  // -- sagas, in invocation_saga.cpp --
+  void note_step(const effect_base& e);
+  void note_outcome(const effect_base& e, bool shared);
+  void note_undone(const effect_base& e);
+  bool undo_failed(effect_base& e, const result<std::string>& outcome);
+  bool undoing() const;
 
   // -- effects, in invocation_issue.cpp and invocation_effects.cpp --
   bool issue_patched(effect_base& e);
@@ -173,6 +197,7 @@ private:
   void start(effect_base& e);
   void start_run(effect_base& e);
   void start_call(effect_base& e);
+  void go_on(effect_base& e);
   void start_child(effect_base& e);
   void start_again(effect_base& e);
   void begin_when_durable(effect_base& e);
@@ -193,6 +218,7 @@ private:
   void cancel_in_flight(effect_base& e) noexcept;
   void end_stream(const effect_base& e, const result<std::string>& outcome) const;
   void make_ready(effect_base& e, result<std::string> value, std::uint64_t signal = 0);
+  void share_answer(effect_base& e, const store::claimant& from, result<std::string> value);
   std::string service_of(const effect_base& e) const;
   std::string key_of(const effect_base& e) const;
   bool all_passive() const;
@@ -230,6 +256,7 @@ private:
   // Said once the row that they follow from has been appended.
   std::vector<child_abandoned> orphans_;
   std::vector<settle_later> unsettled_;
+  std::vector<action_settled> settled_;
 
   journal::row_writer out_;
   std::unique_ptr<store::unit> extra_;  ///< what the next unit carries beside its row
@@ -241,6 +268,7 @@ private:
   std::uint32_t run_ = 0;
   std::uint32_t generation_ = 0;
   std::uint32_t entries_ = 0;
+  std::uint32_t saga_steps_ = 0;        ///< issued in this generation
   std::uint32_t received_ = 0;          ///< messages from the dispatcher
   std::uint32_t flying_ = 0;            ///< calls without an answer, losers of races among them
   journal::address last_at_;

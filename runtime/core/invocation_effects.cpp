@@ -41,7 +41,10 @@ void invocation::start(effect_base& e) {
   switch (e.kind_) {
     case effect_kind::tool:
     case effect_kind::model:
-      start_call(e);
+      if (must_claim(e))
+        claim(e, true);
+      else
+        start_call(e);
       break;
     case effect_kind::run:
       start_run(e);
@@ -83,7 +86,10 @@ void invocation::start_call(effect_base& e) {
   auto name = service_of(e);
   auto service = world_.env.services.find(name);
   if (!service) {
-    make_ready(e, error{errc::not_found, fmt::format("no {} in this topology", name)});
+    auto why = error{e.undoes() ? errc::unavailable : errc::not_found,
+                     fmt::format("no {} in this topology", name)};
+    if (!undo_failed(e, why))
+      make_ready(e, std::move(why));
     return;
   }
   auto now = world_.env.clock.now();
@@ -98,7 +104,9 @@ void invocation::start_call(effect_base& e) {
   // What must not be repeated has its time from when it was journaled, not from when the gate let it
   // out: after a crash only the former is known, and reconcile's `not_done` counts from there.
   auto begin = e.cls_ == effect_class::at_most_once ? e.when_ : now;
-  r.deadline = std::min(who_.deadline, utc_time{begin + service->info.total_timeout});
+  r.deadline = utc_time{begin + service->info.total_timeout};
+  if (!e.undoes()) // what was begun is undone also after the deadline
+    r.deadline = std::min(who_.deadline, r.deadline);
   r.invocation = who_.id;
   r.agent = who_.agent;
   if (e.kind_ == effect_kind::tool && !e.items_.empty())
@@ -135,7 +143,7 @@ void invocation::start_child(effect_base& e) {
   c.agent = e.name_;
   c.input = e.body_;
   c.key = key_of(e);
-  c.deadline = who_.deadline;
+  c.deadline = e.undoes() ? never : who_.deadline;
   c.waits = e.kind_ == effect_kind::invoke;
   c.fresh = !e.repeated_;
   e.sent_ = true;
@@ -144,6 +152,15 @@ void invocation::start_child(effect_base& e) {
 
 // After a restart: the command is in the journal, the completion is not.
 void invocation::start_again(effect_base& e) {
+  if (must_claim(e))
+    claim(e, false);
+  else
+    go_on(e);
+}
+
+// What may have been sent before, by this one or by whoever had its business key, is sent again,
+// or asked about, by its class.
+void invocation::go_on(effect_base& e) {
   auto now = world_.env.clock.now();
   if (e.kind_ == effect_kind::run && e.cls_ == effect_class::at_most_once) {
     park(e, "the process ended while it ran, and a run step cannot be reconciled");
@@ -158,10 +175,14 @@ void invocation::start_again(effect_base& e) {
     if (auto service = world_.env.services.find(service_of(e));
         service && now - e.when_ > service->info.key_ttl)
       cls = effect_class::at_most_once;
-  if (repeatable(cls) || planted(planted_bug::repeated_blindly))
-    start(e);
-  else
+  if (!repeatable(cls) && !planted(planted_bug::repeated_blindly)) {
     settle(e, "the process ended while the call was in flight");
+  } else if (e.claimed_) {
+    e.phase_ = phase::started;
+    start_call(e);
+  } else {
+    start(e);
+  }
 }
 
 void invocation::on_reply(std::uint64_t id, call_reply& r) {
@@ -184,7 +205,7 @@ void invocation::on_reply(std::uint64_t id, call_reply& r) {
   bool doubtful = !r.outcome && r.outcome.error().outcome == certainty::unknown;
   if (doubtful && e->cls_ == effect_class::at_most_once)
     settle(*e, to_string(r.outcome.error()));
-  else
+  else if (!undo_failed(*e, r.outcome))
     make_ready(*e, std::move(r.outcome));
   advance();
 }
@@ -274,6 +295,12 @@ std::chrono::microseconds invocation::time_to_land(const effect_base& e) const {
 
 void invocation::park(effect_base& e, std::string why) {
   e.phase_ = phase::parked;
+  if (e.undoes())
+    why += e.saga_->account;
+  if (e.claimed_) { // who waits for this key waits for the decision
+    close_claim(e, store::settling::parked);
+    e.claimed_ = true;
+  }
   out_.add(journal::entry{journal::parked{e.at(), why, world_.env.clock.now()}});
   event_line(level::warning, "invocation.parked", &e, "outcome_unknown",
              {{"why", to_json(why)}});
@@ -325,7 +352,7 @@ void invocation::deliver_cancel() {
   for (auto& [_, e] : pending_)
     all.emplace(e->at(), e);
   for (auto& [_, e] : all) {
-    if (e->phase_ == phase::ready)
+    if (e->phase_ == phase::ready || e->undoes())
       continue;
     bool maybe = in_doubt(*e);
     cancel_in_flight(*e);
@@ -340,7 +367,8 @@ void invocation::deliver_cancel() {
 // Whether it may have happened although nobody will take its answer.
 bool invocation::in_doubt(const effect_base& e) const {
   bool flying = e.phase_ == phase::started || e.phase_ == phase::settling
-                || e.phase_ == phase::parked || (e.phase_ == phase::gated && e.repeated_);
+                || e.phase_ == phase::parked
+                || ((e.phase_ == phase::gated || e.phase_ == phase::claiming) && e.repeated_);
   return is_call(e.kind_) && e.sent_ && flying && e.cls_ >= effect_class::idempotent;
 }
 
@@ -355,13 +383,15 @@ void invocation::cancel_in_flight(effect_base& e) noexcept {
     return;
   record_note("may_have_happened", to_json(key_of(e)));
   if (e.cls_ == effect_class::at_most_once && service && service->info.reconciles)
-    unsettled_.push_back(
-      {who_.no, question_about(e), e.when_ + service->info.total_timeout});
+    unsettled_.push_back({who_.no, question_about(e), e.when_ + service->info.total_timeout,
+                          e.business_, world_.env.clock.now() + service->info.key_ttl});
 }
 
 void invocation::abandon(effect_base& e) noexcept {
   e.pending_ = false;
   pending_.erase(e.id_);
+  if (e.saga_ && !e.saga_->undoes)
+    e.saga_->step->run = e.run_;
   if (tearing_down_)
     return; // it is begun again
   if (!live_) { // the journal knows already, but perhaps the child does not
@@ -371,6 +401,8 @@ void invocation::abandon(effect_base& e) noexcept {
   }
   cancel_in_flight(e);
   end_stream(e, error{errc::cancelled, "nobody waits for it any more"});
+  if (e.claimed_)
+    abandon_claim(e);
   if (e.kind_ == effect_kind::sleep && e.phase_ == phase::started)
     send(world_.timer, arm_timer{caf::actor_cast<caf::actor>(this), e.id_, never});
   // A signal that was about to be taken waits for the next one who asks for it.
@@ -390,12 +422,14 @@ void invocation::make_ready(effect_base& e, result<std::string> value, std::uint
     record_completion(e, ready_.back());
 }
 
-void invocation::deliver(effect_base& e, result<std::string> value) {
+void invocation::deliver(effect_base& e, result<std::string> value, bool shared) {
   idle_since_ = {};
   e.pending_ = false;
   pending_.erase(e.id_);
   end_stream(e, value);
   e.outcome_ = std::move(value);
+  if (e.saga_)
+    note_outcome(e, shared);
   auto* b = e.on_;
   b->next = b->leaf->self;
   detail::run_branch(b);
@@ -417,8 +451,12 @@ std::string invocation::service_of(const effect_base& e) const {
 }
 
 std::string invocation::key_of(const effect_base& e) const {
+  if (!e.key_.empty())
+    return e.key_;
   auto generation = planted(planted_bug::key_reused_by_generation) ? 0 : generation_;
-  return e.key_.empty() ? effect_key(who_.id, e.run_, generation, e.at()) : e.key_;
+  if (e.undoes()) // the same for every attempt, and for no other doing of the same step
+    return effect_key(who_.id, e.saga_->step->run, generation, e.saga_->step->at) + "/undo";
+  return effect_key(who_.id, e.run_, generation, e.at());
 }
 
 bool invocation::all_passive() const {

@@ -56,6 +56,8 @@ bool invocation::issue(effect_base& e) {
     return issue_patched(e);
   e.seq_ = e.on_->take_seq();
   last_at_ = e.at();
+  if (e.saga_)
+    note_step(e);
   if (is_local(e.kind_))
     return issue_local(e);
   if (replay_ && !replay_->at_end())
@@ -140,6 +142,9 @@ bool invocation::issue_replayed(effect_base& e) {
     nondeterministic(asked());
     return false;
   }
+  if (e.key_.empty()) // the topology may have found one in the arguments
+    e.key_ = c->key;
+  e.business_ = !c->key.empty();
   if (c->arguments != hash_of(e) || c->key != e.key_) {
     if (c->cls == effect_class::idempotent || c->cls == effect_class::at_most_once) {
       nondeterministic(asked() + " with other arguments");
@@ -150,7 +155,7 @@ bool invocation::issue_replayed(effect_base& e) {
     if (!replay_->has_drift(what))
       record_note("drift", std::move(what));
   }
-  if (!e.key_.empty())
+  if (e.business_)
     (void)key_taken(e, c->arguments);
   e.cls_ = c->cls;
   e.when_ = c->sent;
@@ -167,6 +172,7 @@ bool invocation::issue_replayed(effect_base& e) {
 
 bool invocation::issue_live(effect_base& e) {
   auto now = world_.env.clock.now();
+  result<void> keyed;
   e.run_ = run_;
   e.when_ = now;
   if (e.kind_ == effect_kind::sleep) {
@@ -174,8 +180,10 @@ bool invocation::issue_live(effect_base& e) {
     e.when_ = e.body_.front() == '+' ? now + std::chrono::microseconds{us}
                                      : utc_time{std::chrono::microseconds{us}};
   } else if (e.kind_ == effect_kind::tool) {
-    if (auto service = world_.env.services.find(service_of(e)))
+    if (auto service = world_.env.services.find(service_of(e))) {
       e.cls_ = service->info.cls;
+      keyed = find_business_key(e, service->info);
+    }
   } else if (e.kind_ == effect_kind::model) {
     e.cls_ = effect_class::read;
   }
@@ -196,14 +204,21 @@ bool invocation::issue_live(effect_base& e) {
   e.id_ = next_id_++;
   e.pending_ = true;
   pending_.emplace_hint(pending_.end(), e.id_, &e);
-  if (!e.key_.empty() && key_taken(e, c.arguments)) {
+  if (!keyed) {
+    make_ready(e, keyed.error());
+    return false;
+  }
+  if (e.business_ && key_taken(e, c.arguments)) {
     make_ready(e, error{errc::key_conflict,
                         fmt::format("key \"{}\" came before with other arguments", e.key_)});
     return false;
   }
   if (carried_) {
     if (const auto* got = carried_->carried(c)) {
-      make_ready(e, std::string{got->value.text});
+      if (carried_->is_borrowed(c.at))
+        share_answer(e, {}, std::string{got->value.text});
+      else
+        make_ready(e, std::string{got->value.text});
       return false;
     }
     if (resume_unsettled(e, c))
@@ -224,7 +239,7 @@ void invocation::begin_when_durable(effect_base& e) {
   }
 }
 
-// Within one generation. The same key from elsewhere meets the far side's own memory.
+// Within one generation, and without a question; over all invocations the ledger knows.
 bool invocation::key_taken(const effect_base& e, std::uint64_t arguments) {
   auto [i, fresh] = business_keys_.emplace(
     fmt::format("{} {} {}", to_string(e.kind_), e.name_, e.key_), arguments);

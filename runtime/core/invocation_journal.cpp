@@ -58,7 +58,7 @@ lsn invocation::flush(bool tell_dispatcher) {
   for (auto id : gated_)
     if (auto* e = find(id); e != nullptr && e->gate_ == 0)
       e->gate_ = at;
-  if (!orphans_.empty() || !unsettled_.empty())
+  if (!orphans_.empty() || !unsettled_.empty() || !settled_.empty())
     let_go();
   return at;
 }
@@ -84,6 +84,17 @@ void invocation::let_go() {
     send(world_.dispatcher, std::move(c));
   for (auto& s : std::exchange(unsettled_, {}))
     send(world_.dispatcher, std::move(s));
+  for (auto& s : std::exchange(settled_, {})) {
+    s.at = last_lsn_;
+    send(world_.ledger, std::move(s));
+  }
+}
+
+store::aside& invocation::beside() {
+  auto& u = extra();
+  if (!u.beside)
+    u.beside = std::make_shared<store::aside>();
+  return *u.beside;
 }
 
 void invocation::count_entry() {

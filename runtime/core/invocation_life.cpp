@@ -103,9 +103,10 @@ void invocation::replay_next() {
   }
   auto value = done->ok ? result<std::string>{std::move(done->value.text)}
                         : result<std::string>{std::move(done->failure)};
+  bool shared = replay_->is_borrowed(e->at());
   replay_->advance();
   world_.replayed.fetch_add(1, std::memory_order_relaxed);
-  deliver(*e, std::move(value));
+  deliver(*e, std::move(value), shared);
 }
 
 bool invocation::deliver_ready() {
@@ -118,6 +119,8 @@ bool invocation::deliver_ready() {
         record_note("late_result", item.value ? *item.value : to_json(to_string(item.value.error())));
       continue;
     }
+    if (e->claimed_) // the answer as it came: others under its key may want another shape
+      close_claim(*e, item.value);
     // Looked at before it is recorded: an answer of another shape is a failure that a retry cures.
     if (item.value)
       if (auto fits = e->fits(*item.value); !fits)
@@ -128,7 +131,9 @@ bool invocation::deliver_ready() {
       send(world_.dispatcher, signal_consumed{who_.no});
     if (!planted(planted_bug::recorded_on_arrival))
       record_completion(*e, item);
-    deliver(*e, std::move(item.value));
+    if (e->undoes() && item.value)
+      note_undone(*e);
+    deliver(*e, std::move(item.value), item.shared);
     return true;
   }
   return false;
@@ -177,6 +182,7 @@ void invocation::begin_again(const journal::replay& past, effect_base& e) {
     reissue(e);
   } else if (past.is_parked(at)) {
     e.phase_ = phase::parked;
+    e.claimed_ = must_claim(e); // and has kept its claim
     const auto* decision = past.decision(at);
     for (const auto& d : decisions_)
       if (d.at == at)
@@ -232,6 +238,7 @@ void invocation::next_generation(std::string state) {
   drop_coroutine();
   ++generation_;
   entries_ = 0;
+  saga_steps_ = 0;
   chain_length_ = 0;
   business_keys_.clear();
   warned_ = false;
@@ -306,6 +313,7 @@ void invocation::finish(store::status state, result<std::string> value) {
   auto at = world_.log.append(std::move(u), world_.dispatcher, who_.incarnation,
                               caf::local_actor::context());
   if (at != 0) {
+    last_lsn_ = at;
     let_go();
     send(world_.dispatcher, invocation_ended{who_.no, at, outcome{state, std::move(value)}});
   }
@@ -342,6 +350,7 @@ void invocation::pause(error why) {
     return;
   out_ = {}; // nothing that came after the mismatch may stand in the journal
   extra_.reset();
+  settled_.clear();
   record_note("paused", to_json(to_string(why)));
   extra().changed = change_to(store::status::paused);
   if (!begun_) // its journal could not be read

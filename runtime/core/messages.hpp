@@ -183,6 +183,8 @@ struct settle_later {
   invocation_no no = 0;
   reconcile_request what;
   utc_time landed{};
+  bool business = false;     ///< the ledger is told too
+  utc_time expires = never;  ///< of its claim, where it is done
 };
 
 /// It has consumed a signal: there is room for another one.

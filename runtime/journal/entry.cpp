@@ -130,6 +130,16 @@ struct encoder {
     put(out, e.decision);
     put(out, e.value);
   }
+  void operator()(const compensated& e) const {
+    put(out, e.step);
+    put(out, e.by);
+    put(out, e.when);
+  }
+  void operator()(const answered_by& e) const {
+    put(out, e.at);
+    put_int(out, e.invocation);
+    put(out, std::string_view{e.effect});
+  }
   void operator()(const state_loaded& e) const { put(out, e.state); }
   void operator()(const died& e) const {
     put(out, e.at);
@@ -295,6 +305,16 @@ struct decoder {
     in.get(e.decision);
     in.get(e.value);
   }
+  void operator()(compensated& e) const {
+    in.get(e.step);
+    in.get(e.by);
+    in.get(e.when);
+  }
+  void operator()(answered_by& e) const {
+    in.get(e.at);
+    e.invocation = in.get_int();
+    in.get(e.effect);
+  }
   void operator()(state_loaded& e) const { in.get(e.state); }
   void operator()(died& e) const {
     in.get(e.at);
@@ -355,7 +375,7 @@ std::string_view name_of(const entry& e) noexcept {
     "started",          "command",          "completion", "local",  "note",
     "signalled",        "cancel_asked",     "cancel_delivered",
     "generation_began", "run_began",        "parked",     "resolved",
-    "state_loaded",     "died",             "ended"};
+    "state_loaded",     "died",             "ended",      "compensated", "answered_by"};
   return names[e.index()];
 }
 

@@ -208,9 +208,27 @@ struct ended {
   bool operator==(const ended&) const = default;
 };
 
+/// A step of a saga was undone: by the effect at `by`, which completed in this row. What the step had
+/// done does not stand any more, so a retry does not count on it.
+struct compensated {
+  address step;
+  address by;
+  utc_time when{};
+  bool operator==(const compensated&) const = default;
+};
+
+/// The completion that follows at `at` is the answer that another effect got under the same business
+/// key: this invocation has done nothing itself, and has nothing to undo.
+struct answered_by {
+  address at;
+  invocation_no invocation = 0;
+  std::string effect; ///< `generation/path/seq`
+  bool operator==(const answered_by&) const = default;
+};
+
 using entry = std::variant<started, command, completion, local, note, signalled, cancel_asked,
                            cancel_delivered, generation_began, run_began, parked, resolved,
-                           state_loaded, died, ended>;
+                           state_loaded, died, ended, compensated, answered_by>;
 
 /// `command`, `completion` ... as `troupe journal` shows it.
 std::string_view name_of(const entry& e) noexcept;

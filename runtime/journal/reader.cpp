@@ -21,6 +21,15 @@ history load(store::durable_store& store, const load_history& ask) {
   return h;
 }
 
+result<std::optional<store::claim>> load_claim(store::durable_store& store,
+                                               const store::claim_key& what) {
+  auto found = store.find_claim(what);
+  if (found && *found)
+    if (auto fetched = fetch(store, (*found)->answer); !fetched)
+      return fetched.error();
+  return found;
+}
+
 } // namespace
 
 caf::actor spawn_reader(caf::actor_system& system, journal::commit_log& log) {
@@ -39,7 +48,12 @@ caf::actor spawn_reader(caf::actor_system& system, journal::commit_log& log) {
       },
       [&store](const load_open& ask) { return open_page{store.open_after(ask.after, ask.limit)}; },
       [&store](const load_finished& ask) {
-        return finished_page{store.finished_before(ask.before, ask.limit)};
+        return finished_page{store.finished_before(ask.before, ask.keyed, ask.limit)};
+      },
+      [&store](const find_claim& ask) { return found_claim{load_claim(store, ask.what)}; },
+      [&store](const count_claims& ask) { return counted_claims{store.count_claims(ask.now)}; },
+      [&store](const list_letters& ask) {
+        return listed_letters{store.letters(ask.before, ask.limit)};
       },
     };
   });

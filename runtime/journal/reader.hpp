@@ -45,9 +45,11 @@ struct open_page {
   result<std::vector<store::open_entry>> what;
 };
 
-/// Finished invocations that were last touched before `t`. Answered with a `finished_page`.
+/// Finished invocations that were last touched before `before`; those with an idempotency key
+/// before `keyed`. Answered with a `finished_page`.
 struct load_finished {
   utc_time before{};
+  utc_time keyed{};
   std::uint32_t limit = 500;
 };
 struct finished_page {
@@ -61,6 +63,31 @@ struct load_export {
 };
 struct exported_text {
   result<std::string> what;
+};
+
+/// What is known of a business action, its answer fetched. Answered with a `found_claim`.
+struct find_claim {
+  store::claim_key what;
+};
+struct found_claim {
+  result<std::optional<store::claim>> what;
+};
+
+/// Answered with `counted_claims`.
+struct count_claims {
+  utc_time now{};
+};
+struct counted_claims {
+  result<store::claim_count> what;
+};
+
+/// Newest first. Answered with `listed_letters`.
+struct list_letters {
+  lsn before = 0;
+  std::uint32_t limit = 100;
+};
+struct listed_letters {
+  result<std::vector<store::letter>> what;
 };
 
 /// Spawns the reader of `log`'s store.
@@ -78,3 +105,9 @@ CAF_ALLOW_UNSAFE_MESSAGE_TYPE(troupe::load_finished)
 CAF_ALLOW_UNSAFE_MESSAGE_TYPE(troupe::finished_page)
 CAF_ALLOW_UNSAFE_MESSAGE_TYPE(troupe::load_export)
 CAF_ALLOW_UNSAFE_MESSAGE_TYPE(troupe::exported_text)
+CAF_ALLOW_UNSAFE_MESSAGE_TYPE(troupe::find_claim)
+CAF_ALLOW_UNSAFE_MESSAGE_TYPE(troupe::found_claim)
+CAF_ALLOW_UNSAFE_MESSAGE_TYPE(troupe::count_claims)
+CAF_ALLOW_UNSAFE_MESSAGE_TYPE(troupe::counted_claims)
+CAF_ALLOW_UNSAFE_MESSAGE_TYPE(troupe::list_letters)
+CAF_ALLOW_UNSAFE_MESSAGE_TYPE(troupe::listed_letters)

@@ -51,6 +51,10 @@ void replay::take(entry& e, const row& r) {
     deaths_.push_back(std::move(*d));
   } else if (auto* end = std::get_if<ended>(&e)) {
     ended_ = std::move(*end);
+  } else if (auto* u = std::get_if<compensated>(&e)) {
+    undone_.push_back(std::move(*u));
+  } else if (auto* other = std::get_if<answered_by>(&e)) {
+    borrowed_.insert(std::move(other->at));
   } else if (auto* n = std::get_if<note>(&e)) {
     if (n->name == "drift") // told once, not at every replay
       drifts_.insert(std::move(n->detail.text));
@@ -83,6 +87,8 @@ void replay::begin_generation(generation_began& began, const row& r) {
   unsettled_.clear();
   renewed_.clear();
   parked_.clear();
+  undone_.clear();
+  borrowed_.clear();
   deaths_.clear(); // addresses begin anew
   generation_ = r.generation;
   generation_rows_.push_back(r.at);
@@ -141,6 +147,14 @@ void replay::leave_behind(std::size_t kept) {
     unsettled_[at] = attempt{std::move(a.what), std::move(how)};
     reissued_.erase(at);
   }
+  std::vector<compensated> standing;
+  for (auto& u : std::exchange(undone_, {})) {
+    if (auto i = all.find(u.step); i != all.end() && i->second.stands)
+      standing.push_back(std::move(u));
+    else
+      forget_undone(u);
+  }
+  undone_ = std::move(standing);
   steps_.resize(kept);
   open_.clear();
   for (const auto& s : steps_) {
@@ -149,6 +163,16 @@ void replay::leave_behind(std::size_t kept) {
     else if (auto* done = std::get_if<completion>(&s.what))
       open_.erase(done->at);
   }
+}
+
+// A step that was undone is done anew, and undone anew should it come to that. What was read before
+// is read again: undoing has changed what it was about.
+void replay::forget_undone(const compensated& u) {
+  for (const auto& at : {u.step, u.by}) {
+    carried_.erase(at);
+    unsettled_.erase(at);
+  }
+  std::erase_if(carried_, [](const auto& c) { return !has_effect(c.second.asked.cls); });
 }
 
 std::vector<waiting_signal> replay::take_signals() {
@@ -197,15 +221,25 @@ const replay::sending* replay::unsettled(const command& c) const {
 }
 
 std::uint32_t replay::kept_by_retry() const {
-  auto failed = [this](std::size_t i) {
-    auto* done = std::get_if<completion>(&steps_[i].what);
-    return done != nullptr && !done->ok;
-  };
   bool aborted = std::any_of(parked_.begin(), parked_.end(), [](const auto& p) {
     return p.second.decision && p.second.decision->decision == verdict::abort;
   });
   if (!ended_ || ended_->ok || aborted)
-    return size();
+    return size(); // it was at it, and goes on where it was
+  auto kept = before_failures();
+  for (std::uint32_t i = 0; i < kept; ++i)
+    if (auto* c = std::get_if<command>(&steps_[i].what))
+      for (const auto& u : undone_)
+        if (u.step == c->at)
+          return i;
+  return kept;
+}
+
+std::uint32_t replay::before_failures() const {
+  auto failed = [this](std::size_t i) {
+    auto* done = std::get_if<completion>(&steps_[i].what);
+    return done != nullptr && !done->ok;
+  };
   // A delivered cancellation is the reason of all that failed after it.
   for (std::size_t i = 0; i < steps_.size(); ++i)
     if (std::holds_alternative<cancel_delivered>(steps_[i].what))

@@ -72,6 +72,8 @@ public:
   }
   std::uint32_t position() const noexcept { return static_cast<std::uint32_t>(next_); }
 
+  /// Whether the effect there got the answer of another one under its business key.
+  bool is_borrowed(const address& a) const { return borrowed_.contains(a); }
   /// After a retry: the success that the run before had at this address for the same request.
   const completion* carried(const command& c) const;
   bool carries() const noexcept { return !carried_.empty() || !unsettled_.empty(); }
@@ -89,7 +91,8 @@ public:
   const sending* unsettled(const command& c) const;
 
   /// How many entries a retry keeps: those before the failures that the agent ended on; all where
-  /// nothing failed (an invocation that died goes on where it was).
+  /// nothing failed (an invocation that died goes on where it was); in no case a step that was
+  /// undone, or what came after it.
   std::uint32_t kept_by_retry() const;
 
 private:
@@ -116,6 +119,8 @@ private:
   void begin_generation(generation_began& began, const row& r);
   void begin_run(std::uint32_t kept, std::uint32_t run);
   void leave_behind(std::size_t kept);
+  void forget_undone(const compensated& u);
+  std::uint32_t before_failures() const;
 
   started started_;
   std::uint32_t run_ = 0;
@@ -136,6 +141,8 @@ private:
   std::map<address, success> carried_;
   std::map<address, attempt> unsettled_;
   std::set<address> renewed_;
+  std::vector<compensated> undone_;
+  std::set<address> borrowed_;
   std::set<std::string> drifts_;
   std::size_t next_ = 0;
 };

@@ -15,7 +15,10 @@ result<void> memory_disk::image::check(const batch& b) const {
   std::set<lsn> seen;
   std::set<invocation_no> numbers;
   std::set<name_pair> keys;
+  std::set<name_pair> dropped;
   for (const auto& u : b.units) {
+    if (auto it = records.find(u.invocation); u.changed && u.changed->drops_key && it != records.end())
+      dropped.insert({it->second.agent, it->second.idempotency_key});
     if (!u.row.empty()) {
       auto it = rows.find(u.invocation);
       if ((it != rows.end() && it->second.contains(u.at)) || !seen.insert(u.at).second)
@@ -28,7 +31,7 @@ result<void> memory_disk::image::check(const batch& b) const {
       return error{errc::conflict, fmt::format("invocation {} exists", r.no)};
     name_pair key{r.agent, r.idempotency_key};
     if (!r.idempotency_key.empty()
-        && (idempotency.contains(key) || !keys.insert(std::move(key)).second))
+        && ((idempotency.contains(key) && !dropped.contains(key)) || !keys.insert(std::move(key)).second))
       return error{errc::conflict, "the idempotency key is taken"};
   }
   return {};
@@ -57,6 +60,8 @@ void memory_disk::image::apply(const unit& u) {
     trim(u.invocation, u.trim_before);
   for (auto no : u.purge)
     purge(no);
+  if (u.beside)
+    write_aside(u);
 }
 
 void memory_disk::image::insert(const std::vector<blob>& added) {
@@ -105,6 +110,10 @@ void memory_disk::image::change_record(record& r, const change& c) {
     r.generation = c.generation;
   if (c.drops_deadline)
     r.deadline = never;
+  if (c.drops_key) {
+    idempotency.erase({r.agent, r.idempotency_key});
+    r.idempotency_key.clear();
+  }
 }
 
 void memory_disk::image::trim(invocation_no no, lsn before) {
@@ -131,6 +140,7 @@ void memory_disk::image::purge(invocation_no no) {
       idempotency.erase({it->second.agent, it->second.idempotency_key});
     records.erase(it);
   }
+  drop_letters_of(no);
 }
 
 memory_disk::memory_disk() : image_(std::make_unique<image>()) {}

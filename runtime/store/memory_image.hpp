@@ -27,6 +27,8 @@ struct memory_disk::image {
   std::map<name_pair, invocation_no> idempotency;
   std::map<name_pair, std::string> states;
   std::unordered_map<digest, held_blob> blobs;
+  std::map<claim_key, claim> claims;
+  std::map<lsn, letter> letters;
 
   // Checked as a whole before anything is applied, so that a commit is all or nothing.
   result<void> check(const batch& b) const;
@@ -39,6 +41,12 @@ private:
   void change_record(record& r, const change& c);
   void trim(invocation_no no, lsn before);
   void purge(invocation_no no);
+  void write_aside(const unit& u);
+  void put_claim(const claim& c);
+  void drop_claim(std::map<claim_key, claim>::iterator at);
+  void settle_claim(const settlement& s);
+  void expire_claims(utc_time before);
+  void drop_letters_of(invocation_no no);
 };
 
 } // namespace troupe::store

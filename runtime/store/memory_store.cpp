@@ -151,20 +151,52 @@ result<std::vector<open_entry>> memory_store::open_after(invocation_no after,
   return out;
 }
 
-result<std::vector<invocation_no>> memory_store::finished_before(utc_time t,
-                                                                 std::uint32_t limit) {
+result<std::vector<invocation_no>>
+memory_store::finished_before(utc_time t, utc_time keyed, std::uint32_t limit) {
   std::lock_guard lock{disk_->mutex_};
   if (auto ok = alive(); !ok)
     return ok.error();
   std::vector<std::pair<utc_time, invocation_no>> found;
   for (const auto& [no, r] : disk_->image_->records)
-    if (!is_open(r.state) && r.updated < t)
+    if (!is_open(r.state) && r.updated < t
+        && (r.updated < keyed || r.parent != 0 || r.idempotency_key.empty()))
       found.emplace_back(r.updated, no);
   std::sort(found.begin(), found.end());
   std::vector<invocation_no> out;
   for (const auto& [when, no] : found)
     if (out.size() < limit)
       out.push_back(no);
+  return out;
+}
+
+result<std::optional<claim>> memory_store::find_claim(const claim_key& what) {
+  std::lock_guard lock{disk_->mutex_};
+  if (auto ok = alive(); !ok)
+    return ok.error();
+  const auto& claims = disk_->image_->claims;
+  auto it = claims.find(what);
+  return it == claims.end() ? std::nullopt : std::optional{it->second};
+}
+
+result<claim_count> memory_store::count_claims(utc_time now) {
+  std::lock_guard lock{disk_->mutex_};
+  if (auto ok = alive(); !ok)
+    return ok.error();
+  claim_count n{disk_->image_->claims.size(), 0};
+  for (const auto& [_, c] : disk_->image_->claims)
+    n.expired += c.expires < now ? 1U : 0U;
+  return n;
+}
+
+result<std::vector<letter>> memory_store::letters(lsn before, std::uint32_t limit) {
+  std::lock_guard lock{disk_->mutex_};
+  if (auto ok = alive(); !ok)
+    return ok.error();
+  std::vector<letter> out;
+  const auto& all = disk_->image_->letters;
+  for (auto it = all.rbegin(); it != all.rend() && out.size() < std::min(limit, list_max); ++it)
+    if (before == 0 || it->first < before)
+      out.push_back(it->second);
   return out;
 }
 

@@ -105,7 +105,11 @@ public:
   result<std::optional<std::string>> load_state(std::string_view agent,
                                                 std::string_view key) override;
   result<std::vector<open_entry>> open_after(invocation_no after, std::uint32_t limit) override;
-  result<std::vector<invocation_no>> finished_before(utc_time t, std::uint32_t limit) override;
+  result<std::vector<invocation_no>> finished_before(utc_time t, utc_time keyed,
+                                                     std::uint32_t limit) override;
+  result<std::optional<claim>> find_claim(const claim_key& what) override;
+  result<claim_count> count_claims(utc_time now) override;
+  result<std::vector<letter>> letters(lsn before, std::uint32_t limit) override;
   /// Always `errc::invalid_input`: there is no file; see `memory_disk::clone`.
   result<void> backup(const std::string& file) override;
 

@@ -28,6 +28,8 @@ struct collector {
   void operator()(const journal::cancel_delivered&) const {}
   void operator()(const journal::run_began&) const {}
   void operator()(const journal::parked&) const {}
+  void operator()(const journal::compensated&) const {}
+  void operator()(const journal::answered_by&) const {}
   void operator()(const journal::died&) const {}
 };
 

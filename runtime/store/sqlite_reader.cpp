@@ -1,5 +1,7 @@
 #include "runtime/store/sqlite_reader.hpp"
 
+#include "runtime/store/sqlite_claims.hpp"
+
 #include <fmt/format.h>
 
 #include <algorithm>
@@ -62,10 +64,16 @@ reader::reader(database db)
                       " INDEXED BY invocation_open WHERE state < 10 AND no > ?1"
                       " ORDER BY no LIMIT ?2")),
     finished_(db_.prepare("SELECT no FROM invocation INDEXED BY invocation_finished"
-                          " WHERE state >= 10 AND updated < ?1 ORDER BY updated, no LIMIT ?2")) {}
+                          " WHERE state >= 10 AND updated < ?1 AND (updated < ?2 OR parent <> 0"
+                          " OR idempotency_key = '') ORDER BY updated, no LIMIT ?3")),
+    claim_(db_.prepare(claim_query)),
+    claims_(db_.prepare("SELECT count(*), coalesce(sum(expires < ?1), 0) FROM ledger")),
+    letters_(db_.prepare("SELECT id, kind, inv, subject, key, body, why, deaths, at"
+                         " FROM dead_letter WHERE id < ?1 ORDER BY id DESC LIMIT ?2")) {}
 
 bool reader::ready() const noexcept {
-  return by_number_ && by_key_ && rows_ && blob_ && state_ && open_ && finished_;
+  return by_number_ && by_key_ && rows_ && blob_ && state_ && open_ && finished_ && claim_
+         && claims_ && letters_;
 }
 
 result<std::optional<record>> reader::one(cursor& rows) {
@@ -164,14 +172,48 @@ result<std::vector<open_entry>> reader::open_after(invocation_no after, std::uin
   return out;
 }
 
-result<std::vector<invocation_no>> reader::finished_before(utc_time t, std::uint32_t limit) {
+result<std::vector<invocation_no>> reader::finished_before(utc_time t, utc_time keyed,
+                                                           std::uint32_t limit) {
   std::lock_guard lock{mutex_};
-  cursor rows{finished_, t, limit};
+  cursor rows{finished_, t, keyed, limit};
   std::vector<invocation_no> out;
   while (rows.next())
     out.push_back(rows.number(0));
   if (rows.failed())
     return db_.failure("listing finished invocations");
+  return out;
+}
+
+result<std::optional<claim>> reader::find_claim(const claim_key& what) {
+  std::lock_guard lock{mutex_};
+  cursor rows{claim_, what.service, what.key};
+  if (rows.next())
+    return std::optional{claim_of(rows)};
+  if (rows.failed())
+    return db_.failure("reading a business key");
+  return std::optional<claim>{};
+}
+
+result<claim_count> reader::count_claims(utc_time now) {
+  std::lock_guard lock{mutex_};
+  cursor rows{claims_, now};
+  if (!rows.next())
+    return db_.failure("counting business keys");
+  return claim_count{rows.number(0), rows.number(1)};
+}
+
+result<std::vector<letter>> reader::letters(lsn before, std::uint32_t limit) {
+  std::lock_guard lock{mutex_};
+  cursor rows{letters_, before == 0 ? std::numeric_limits<std::int64_t>::max()
+                                    : static_cast<std::int64_t>(before),
+              std::min(limit, list_max)};
+  std::vector<letter> out;
+  while (rows.next())
+    out.push_back({rows.number(0), static_cast<letter_kind>(rows.integer(1)), rows.number(2),
+                   rows.string(3), rows.string(4), rows.string(5), rows.string(6),
+                   static_cast<std::uint32_t>(rows.integer(7)), rows.time(8)});
+  if (rows.failed())
+    return db_.failure("listing dead letters");
   return out;
 }
 

@@ -19,7 +19,11 @@ public:
   result<std::string> load_blob(const digest& hash);
   result<std::optional<std::string>> load_state(std::string_view agent, std::string_view key);
   result<std::vector<open_entry>> open_after(invocation_no after, std::uint32_t limit);
-  result<std::vector<invocation_no>> finished_before(utc_time t, std::uint32_t limit);
+  result<std::vector<invocation_no>> finished_before(utc_time t, utc_time keyed,
+                                                     std::uint32_t limit);
+  result<std::optional<claim>> find_claim(const claim_key& what);
+  result<claim_count> count_claims(utc_time now);
+  result<std::vector<letter>> letters(lsn before, std::uint32_t limit);
 
 private:
   explicit reader(database db);
@@ -36,6 +40,9 @@ private:
   statement state_;
   statement open_;
   statement finished_;
+  statement claim_;
+  statement claims_;
+  statement letters_;
 };
 
 } // namespace troupe::store

@@ -38,7 +38,22 @@ CREATE INDEX invocation_finished ON invocation(updated) WHERE state >= 10;
 INSERT INTO meta VALUES('probes', 0);
 )";
 
-constexpr std::array steps{version_1, version_2};
+// From 2 to 3: business keys of calls, and messages that were set aside.
+constexpr auto version_3 = R"(
+CREATE TABLE ledger(
+  service TEXT NOT NULL, key TEXT NOT NULL, arguments INTEGER NOT NULL, state INTEGER NOT NULL,
+  owner INTEGER NOT NULL, effect TEXT NOT NULL, epoch INTEGER NOT NULL, sent INTEGER NOT NULL,
+  lease INTEGER NOT NULL, expires INTEGER NOT NULL, answer TEXT NOT NULL, blob BLOB,
+  PRIMARY KEY(service, key)) WITHOUT ROWID;
+CREATE INDEX ledger_expires ON ledger(expires);
+CREATE TABLE dead_letter(
+  id INTEGER PRIMARY KEY, kind INTEGER NOT NULL, inv INTEGER NOT NULL, subject TEXT NOT NULL,
+  key TEXT NOT NULL, body TEXT NOT NULL, why TEXT NOT NULL, deaths INTEGER NOT NULL,
+  at INTEGER NOT NULL);
+CREATE INDEX dead_letter_inv ON dead_letter(inv) WHERE inv <> 0;
+)";
+
+constexpr std::array steps{version_1, version_2, version_3};
 static_assert(steps.size() == schema_version);
 
 result<std::int64_t> version_of(database& db) {
@@ -70,7 +85,7 @@ bool migrate(database& db, std::int64_t from) {
   return db.execute(mark.c_str());
 }
 
-bool claim(database& db, const std::string& new_tag, utc_time now, ownership& out) {
+bool raise_epoch(database& db, const std::string& new_tag, utc_time now, ownership& out) {
   auto added = db.prepare("INSERT OR IGNORE INTO meta VALUES('tag', ?1), ('created', ?2)");
   if (!added.run(new_tag, now)
       || !db.execute("UPDATE meta SET value = value + 1 WHERE name = 'epoch'"))
@@ -79,7 +94,8 @@ bool claim(database& db, const std::string& new_tag, utc_time now, ownership& ou
                         " (SELECT value FROM meta WHERE name = 'epoch'),"
                         " (SELECT value FROM meta WHERE name = 'last_lsn'),"
                         " (SELECT value FROM meta WHERE name = 'last_invocation'),"
-                        " (SELECT max(lsn) FROM journal), (SELECT max(no) FROM invocation)");
+                        " (SELECT max(lsn) FROM journal), (SELECT max(no) FROM invocation),"
+                        " (SELECT max(id) FROM dead_letter)");
   if (!ask)
     return false;
   cursor row{ask};
@@ -87,7 +103,7 @@ bool claim(database& db, const std::string& new_tag, utc_time now, ownership& ou
     return false;
   out.tag = row.string(0);
   out.own = row.number(1);
-  out.last_lsn = std::max(row.number(2), row.number(4));
+  out.last_lsn = std::max({row.number(2), row.number(4), row.number(6)});
   out.last_invocation = std::max(row.number(3), row.number(5));
   return true;
 }
@@ -108,7 +124,7 @@ result<ownership> take_over(database& db, const std::string& new_tag, utc_time n
     return version.error();
   }
   ownership out;
-  if (!migrate(db, *version) || !claim(db, new_tag, now, out) || !db.execute("COMMIT")) {
+  if (!migrate(db, *version) || !raise_epoch(db, new_tag, now, out) || !db.execute("COMMIT")) {
     auto why = db.failure(*version == schema_version ? "taking it over" : "migrating it");
     db.rollback();
     return why;

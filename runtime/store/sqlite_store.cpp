@@ -129,9 +129,21 @@ result<std::vector<open_entry>> sqlite_store::open_after(invocation_no after,
   return reader_->open_after(after, limit);
 }
 
-result<std::vector<invocation_no>> sqlite_store::finished_before(utc_time t,
-                                                                 std::uint32_t limit) {
-  return reader_->finished_before(t, limit);
+result<std::vector<invocation_no>>
+sqlite_store::finished_before(utc_time t, utc_time keyed, std::uint32_t limit) {
+  return reader_->finished_before(t, keyed, limit);
+}
+
+result<std::optional<claim>> sqlite_store::find_claim(const claim_key& what) {
+  return reader_->find_claim(what);
+}
+
+result<claim_count> sqlite_store::count_claims(utc_time now) {
+  return reader_->count_claims(now);
+}
+
+result<std::vector<letter>> sqlite_store::letters(lsn before, std::uint32_t limit) {
+  return reader_->letters(before, limit);
 }
 
 result<void> sqlite_store::backup(const std::string& file) {

@@ -30,8 +30,9 @@ writer::writer(database db, const ownership& found)
     change_(db_.prepare("UPDATE invocation SET state = ?1, wake_at = ?2, updated = ?3,"
                         " run = iif(?4 = 4294967295, run, ?4),"
                         " generation = iif(?5 = 4294967295, generation, ?5),"
-                        " deadline = iif(?7, ?8, deadline)"
-                        " WHERE no = ?6 AND (?4 <> 4294967295 OR state < 10)")),
+                        " deadline = iif(?7, ?8, deadline),"
+                        " idempotency_key = iif(?9, '', idempotency_key)"
+                        " WHERE no = ?6 AND (?4 <> 4294967295 OR state < 10 OR ?9)")),
     state_(db_.prepare("INSERT INTO agent_state(agent, key, body) VALUES(?1, ?2, ?3)"
                        " ON CONFLICT(agent, key) DO UPDATE SET body = excluded.body")),
     old_rows_(db_.prepare("SELECT lsn, body FROM journal WHERE inv = ?1 AND lsn < ?2 AND lsn >"
@@ -41,12 +42,13 @@ writer::writer(database db, const ownership& found)
     all_rows_(db_.prepare("SELECT lsn, body FROM journal WHERE inv = ?1")),
     drop_rows_(db_.prepare("DELETE FROM journal WHERE inv = ?1")),
     drop_record_(db_.prepare("DELETE FROM invocation WHERE no = ?1")),
-    mark_(db_.prepare("UPDATE meta SET value = ?2 WHERE name = ?1")), blobs_(db_) {}
+    mark_(db_.prepare("UPDATE meta SET value = ?2 WHERE name = ?1")), blobs_(db_),
+    claims_(db_, blobs_), letters_(db_) {}
 
 bool writer::ready() const noexcept {
   return begin_ && commit_ && epoch_ && probe_ && append_ && create_ && change_ && state_
          && old_rows_ && drop_old_rows_ && all_rows_ && drop_rows_ && drop_record_ && mark_
-         && blobs_.ready();
+         && blobs_.ready() && claims_.ready() && letters_.ready();
 }
 
 result<void> writer::commit(const batch& b) {
@@ -101,7 +103,7 @@ bool writer::write(const unit& u) {
   if (u.changed) {
     const auto& c = *u.changed;
     if (!change_.run(c.state, c.wake_at, c.updated, c.run, c.generation, u.invocation,
-                     c.drops_deadline ? 1U : 0U, never))
+                     c.drops_deadline ? 1U : 0U, never, c.drops_key ? 1U : 0U))
       return false;
   }
   if (!u.blobs.empty() && !blobs_.insert(u.blobs))
@@ -112,6 +114,11 @@ bool writer::write(const unit& u) {
   if (u.state && !state_.run(u.state->agent, u.state->key, u.state->body))
     return false;
   if (u.trim_before > 0 && !trim(u.invocation, u.trim_before))
+    return false;
+  if (u.beside && !u.beside->letters.empty())
+    batch_lsn_ = std::max(batch_lsn_, u.at);
+  if (u.beside
+      && (!claims_.write(*u.beside) || !letters_.write(u.at, u.invocation, *u.beside)))
     return false;
   return std::all_of(u.purge.begin(), u.purge.end(), [&](auto no) { return purge(no); });
 }
@@ -144,7 +151,8 @@ bool writer::trim(invocation_no no, lsn before) {
 }
 
 bool writer::purge(invocation_no no) {
-  return release_rows(all_rows_, no) && drop_rows_.run(no) && drop_record_.run(no);
+  return release_rows(all_rows_, no) && drop_rows_.run(no) && drop_record_.run(no)
+         && letters_.drop_of(no);
 }
 
 // The newest rows may be the ones that went, and a number must never be given twice: keys of

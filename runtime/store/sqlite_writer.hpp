@@ -2,6 +2,7 @@
 // The writing half of the SQLite store: one connection, one transaction a batch.
 
 #include "runtime/store/sqlite_blobs.hpp"
+#include "runtime/store/sqlite_claims.hpp"
 #include "runtime/store/sqlite_schema.hpp"
 
 #include <atomic>
@@ -58,6 +59,8 @@ private:
   statement drop_record_;
   statement mark_;
   blob_table blobs_;
+  claim_table claims_;
+  letter_table letters_;
 };
 
 } // namespace troupe::store

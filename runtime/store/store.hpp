@@ -7,6 +7,7 @@
 // loads), so its methods may block without holding anybody else.
 
 #include "runtime/journal/entry.hpp"
+#include "runtime/store/aside.hpp"
 
 #include <cstdint>
 #include <functional>
@@ -55,7 +56,8 @@ struct record {
   utc_time updated{};
   utc_time deadline = never;
   invocation_no parent = 0;    ///< 0: none
-  std::string parent_effect;   ///< `path|seq|generation+1`, of the parent; 0: it does not wait
+  std::string parent_effect;   ///< `path|seq|generation+1|depth`: where in the parent; generation 0:
+                               ///< it does not wait
   std::uint32_t run = 0;
   std::uint32_t generation = 0;
 };
@@ -70,6 +72,7 @@ struct change {
   std::uint32_t run = 0;
   std::uint32_t generation = 0;
   bool drops_deadline = false; ///< a retried one has all the time that it needs
+  bool drops_key = false;      ///< its idempotency key has expired: another one may have it
 };
 
 /// A value by content. A `node` of a chain refers to the two hashes that it consists of.
@@ -98,6 +101,7 @@ struct unit {
   std::optional<saved_state> state;
   lsn trim_before = 0;              ///< drop this invocation's rows older than this, but the first
   std::vector<invocation_no> purge; ///< forget these invocations altogether
+  std::shared_ptr<aside> beside;    ///< rare: null in nearly all units
 };
 
 struct batch {
@@ -171,8 +175,17 @@ public:
   /// Open invocations with numbers above `after`, ascending, at most `limit`.
   virtual result<std::vector<open_entry>> open_after(invocation_no after, std::uint32_t limit) = 0;
 
-  /// Finished invocations last touched before `t`, at most `limit`.
-  virtual result<std::vector<invocation_no>> finished_before(utc_time t, std::uint32_t limit) = 0;
+  /// Finished invocations last touched before `t`, at most `limit`; those whose idempotency key a
+  /// client may still repeat only before `keyed`.
+  virtual result<std::vector<invocation_no>> finished_before(utc_time t, utc_time keyed,
+                                                             std::uint32_t limit) = 0;
+
+  /// What is known of a business action, and how many are (and have expired by `now`).
+  virtual result<std::optional<claim>> find_claim(const claim_key& what) = 0;
+  virtual result<claim_count> count_claims(utc_time now) = 0;
+
+  /// Dead letters with ids below `before` (0: all), newest first, at most `limit`.
+  virtual result<std::vector<letter>> letters(lsn before, std::uint32_t limit) = 0;
 
   /// A consistent copy while work goes on.
   virtual result<void> backup(const std::string& file) = 0;

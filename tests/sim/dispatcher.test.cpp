@@ -108,10 +108,10 @@ TEST_CASE("the same key with another input is a conflict, another agent's key is
   auto b = stage.invoke("naps", R"({"id":"x","amount":2})", "k");
   auto c = stage.invoke("brief", R"({"id":"x","amount":2})", "k");
   stage.run_until([&] { return a->ended && c->ended && b->refused; });
-  CHECK(b->value.error().code == errc::conflict);
+  CHECK(b->value.error().code == errc::key_conflict);
   auto d = stage.invoke("naps", R"({"id":"x","amount":2})", "k");
   stage.run_until([&] { return d->refused; });
-  CHECK(d->value.error().code == errc::conflict);
+  CHECK(d->value.error().code == errc::key_conflict);
 }
 
 TEST_CASE("one key from many clients at once begins one invocation, in any schedule",

@@ -68,7 +68,7 @@ TEST_CASE("the same key and input are the first one's answer, another input is 4
   CHECK(!first.headers.contains("idempotent-replayed"));
   CHECK(other.status == 422);
   CHECK(other.headers.value_or("content-type", "") == problem);
-  CHECK(other.text("code") == "conflict");
+  CHECK(other.text("code") == "key_conflict");
 }
 
 TEST_CASE("what cannot be right is refused with a problem document") {

@@ -107,6 +107,12 @@ struct describer {
                        text_of(e.value));
   }
   std::string operator()(const journal::state_loaded& e) const { return text_of(e.state); }
+  std::string operator()(const journal::compensated& e) const {
+    return fmt::format("{} by {} at {}", to_string(e.step), to_string(e.by), to_string(e.when));
+  }
+  std::string operator()(const journal::answered_by& e) const {
+    return fmt::format("{} {} {}", to_string(e.at), e.invocation, e.effect);
+  }
   std::string operator()(const journal::died& e) const {
     return fmt::format("{} {} at {}", to_string(e.at), e.what, to_string(e.when));
   }

@@ -119,7 +119,7 @@ TEST_CASE("a store of version 1 is migrated with what it holds", "[store]") {
     CHECK(aut->owner() == 5);
     CHECK(aut->last_lsn() == 8);
     CHECK(aut->find(3).value()->parent_effect.empty());
-    CHECK(aut->finished_before(at_second(1), 10).value() == std::vector<invocation_no>{3});
+    CHECK(aut->finished_before(at_second(1), at_second(1), 10).value() == std::vector<invocation_no>{3});
     auto child = a_record(4);
     child.parent_effect = "-/2";
     REQUIRE(commit(*aut, created_unit(9, child)));
@@ -149,7 +149,7 @@ TEST_CASE("a store of a newer troupe is refused and not touched", "[store]") {
 
   REQUIRE_FALSE(refused);
   CHECK(refused.error().code == errc::conflict);
-  CHECK_THAT(refused.error().message, Contains("version 99") && Contains("versions up to 2"));
+  CHECK_THAT(refused.error().message, Contains("version 99") && Contains("versions up to 3"));
 }
 
 TEST_CASE("a file that is no store is refused and not touched", "[store]") {
