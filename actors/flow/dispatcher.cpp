@@ -44,6 +44,8 @@ void dispatcher::on_exit() {
     p.deliver(idle{});
   for (auto& p : std::exchange(drain_waiters_, {}))
     p.deliver(drained{});
+  for (auto& [_, p] : std::exchange(letter_replies_, {}))
+    p.deliver(command_reply{why});
   setup_.log.observe(nullptr);
   send_exit(ledger_, caf::exit_reason::user_shutdown);
   ledger_ = nullptr;
@@ -71,7 +73,9 @@ void dispatcher::enqueue(caf::mailbox_element_ptr what, caf::execution_unit* ctx
 
 caf::behavior dispatcher::make_behavior() {
   setup_.log.observe(caf::actor_cast<caf::actor>(this));
+  setup_.env.services.put(std::string{dead_letter_office}, caf::actor_cast<caf::actor>(this), {});
   recover();
+  tell_services();
   return {
     [this](invoke_request& r) {
       mail_.fetch_sub(1, std::memory_order_relaxed);
@@ -106,6 +110,8 @@ caf::behavior dispatcher::make_behavior() {
     [this](cancel_request& r) { when_recovered(r, &dispatcher::on_cancel); },
     [this](retry_request& r) { when_recovered(r, &dispatcher::on_retry); },
     [this](resolve_request& r) { when_recovered(r, &dispatcher::on_resolve); },
+    [this](file_letter& f) { on_file_letter(f); },
+    [this](letter_request& r) { when_recovered(r, &dispatcher::on_letter); },
     [this](const stats_request&) { return stats(); },
     [this](const drain_request& r) {
       draining_ = true;

@@ -13,6 +13,7 @@
 
 #include "actors/flow/dispatcher_messages.hpp"
 #include "actors/flow/dispatcher_options.hpp"
+#include "actors/supervision/dead_letter_messages.hpp"
 #include "runtime/core/invocation.hpp"
 #include "runtime/journal/reader.hpp"
 
@@ -215,6 +216,14 @@ private:
   dispatcher_stats stats() const;
   void purge();
 
+  // -- dead letters, in dispatcher_letters.cpp --
+  void on_file_letter(file_letter& f);
+  void on_letter(letter_request& r, caf::response_promise promise);
+  void retry_letter(const store::letter& l, caf::response_promise promise);
+  void drop_letter(const store::letter& l, caf::response_promise promise);
+  void forget_letter(lsn id, caf::response_promise promise);
+  void tell_services();
+
   // -- recovery, in dispatcher_recovery.cpp --
   void recover();
   void load_page(invocation_no after);
@@ -241,6 +250,9 @@ private:
   std::uint64_t next_unsettled_ = settle_bit;
   std::vector<caf::response_promise> idle_waiters_;
   std::vector<caf::response_promise> drain_waiters_;
+  std::multimap<lsn, caf::response_promise> letter_replies_; ///< told once durable
+  steady_time expired_since_{};
+  std::uint32_t expired_filed_ = 0; ///< since then
   invocation_no last_no_ = 0;
   std::uint64_t incarnation_ = 0;
   std::uint64_t ended_count_ = 0;

@@ -182,6 +182,12 @@ void dispatcher::cancel(slot& s, journal::cancel_reason why, caf::response_promi
     row.add(journal::entry{std::move(end)});
     u.changed = store::change{store::status::cancelled, never, now, journal::outside,
                               journal::outside};
+    u.beside = std::make_shared<store::aside>();
+    u.beside->letters_answered = s.state == store::status::quarantined;
+    if (why == journal::cancel_reason::deadline && s.state == store::status::queued)
+      u.beside->letters.push_back({0, store::letter_kind::expired, no, s.agent->options.name,
+                                   s.idempotency_key, {}, "its deadline passed before its turn", 0,
+                                   now});
   }
   u.row = row.take(no, journal::outside, journal::outside);
   auto at = append(std::move(u));
@@ -334,6 +340,8 @@ void dispatcher::retry(invocation_no no, const store::record& record, history& h
   u.changed = store::change{state, never, setup_.env.clock.now(), past.run() + 1,
                             past.generation(), true};
   s->deadline = never;
+  u.beside = std::make_shared<store::aside>();
+  u.beside->letters_answered = true;
   journal::row_writer row;
   row.add(journal::entry{journal::run_began{kept}});
   u.row = row.take(no, past.run() + 1, past.generation());

@@ -175,6 +175,8 @@ void dispatcher::on_log_failed(const error& why) {
       send_exit(s.actor, caf::exit_reason::kill);
   }
   tell_all(error{errc::store_failed, why.message});
+  for (auto& [_, p] : std::exchange(letter_replies_, {}))
+    p.deliver(command_reply{error{errc::store_failed, why.message}});
   slots_.clear();
   if (!planted(planted_bug::rollback_keeps_table))
     keys_.clear();

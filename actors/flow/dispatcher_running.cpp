@@ -100,6 +100,10 @@ void dispatcher::on_durable(const durable& d) {
   for (auto no : begin)
     if (auto* next = find(no))
       take_up(*next);
+  auto dropped = letter_replies_.upper_bound(d.at);
+  for (auto i = letter_replies_.begin(); i != dropped; ++i)
+    i->second.deliver(command_reply{});
+  letter_replies_.erase(letter_replies_.begin(), dropped);
   auto* s = find(d.invocation);
   if (s == nullptr)
     return;
@@ -196,10 +200,9 @@ void dispatcher::next_in_line(agent_state& a) {
   while (!a.queue.empty() && a.live < limit) {
     auto no = a.queue.front();
     a.queue.pop_front();
-    if (auto* s = find(no)) {
-      s->queued = false;
+    // One that was cancelled in the queue and retried stands in it twice.
+    if (auto* s = find(no); s != nullptr && std::exchange(s->queued, false))
       take_key(*s);
-    }
   }
 }
 

@@ -74,6 +74,8 @@ async<void> rest_helper::serve(exchange_ptr x) {
     co_await breakers(x);
   else if (which == route::breaker)
     co_await breaker(x);
+  else if (which >= route::letters)
+    co_await letters(x);
   else
     co_await command(x);
 }

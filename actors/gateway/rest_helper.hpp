@@ -95,6 +95,8 @@ private:
   async<void> metrics(exchange_ptr x);
   async<void> follow(exchange_ptr x);
   async<void> speak(std::shared_ptr<completion_start> start);
+  async<void> letters(exchange_ptr x);
+  async<void> letter_command(exchange_ptr x, lsn id);
   async<void> pump(std::uint64_t id);
 
   async<result<store::record>> find(std::string id);

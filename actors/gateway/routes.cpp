@@ -48,6 +48,8 @@ route top_level(std::string_view path) {
     return route::list;
   if (path == "/v1/breakers")
     return route::breakers;
+  if (path == "/v1/deadletters")
+    return route::letters;
   return route::unknown;
 }
 
@@ -128,7 +130,7 @@ std::string_view to_string(route r) noexcept {
   static constexpr std::array<std::string_view, routes_count> names{
     "unknown", "invoke", "agents", "list",    "show",    "journal", "events",
     "signal",  "cancel", "retry",  "resolve", "breakers", "breaker", "healthz", "readyz",  "metrics",
-    "completions", "models"};
+    "completions", "models", "letters", "letter", "letter_retry", "letter_drop"};
   return names[static_cast<std::size_t>(r)];
 }
 
@@ -141,6 +143,8 @@ std::string_view method_of(route r) noexcept {
   case route::resolve:
   case route::breaker:
   case route::completions:
+  case route::letter_retry:
+  case route::letter_drop:
     return "POST";
   default:
     return "GET";
@@ -166,6 +170,12 @@ target parse_path(std::string_view path) {
     which = route::signal;
   else if (parts->at[1] == "breakers" && parts->count == 4)
     which = route::breaker;
+  else if (parts->at[1] == "deadletters" && parts->count == 3)
+    which = route::letter;
+  else if (parts->at[1] == "deadletters" && parts->count == 4)
+    which = parts->at[3] == "retry"  ? route::letter_retry
+            : parts->at[3] == "drop" ? route::letter_drop
+                                     : route::unknown;
   auto named = which == route::signal || which == route::breaker;
   auto subject = percent_decode(parts->at[2]);
   auto name = named ? percent_decode(parts->at[parts->count - 1]) : std::string{};

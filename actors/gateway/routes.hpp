@@ -30,8 +30,12 @@ enum class route : std::uint8_t {
   metrics, ///< GET /metrics
   completions, ///< POST /v1/chat/completions
   models,  ///< GET /v1/models, /v1/models/{agent}
+  letters, ///< GET /v1/deadletters
+  letter,  ///< GET /v1/deadletters/{id}
+  letter_retry, ///< POST /v1/deadletters/{id}/retry
+  letter_drop,  ///< POST /v1/deadletters/{id}/drop
 };
-inline constexpr std::size_t routes_count = 18;
+inline constexpr std::size_t routes_count = 22;
 
 /// The label in metrics: `invoke`, `show`.
 std::string_view to_string(route r) noexcept;

@@ -14,6 +14,16 @@ bool dead_letters::died(const std::string& key) {
   return count == deaths_max;
 }
 
+void dead_letters::hold(const std::string& key) {
+  while (!holds(key))
+    (void)died(key);
+}
+
+void dead_letters::forgive(const std::string& key) {
+  deaths_.erase(key);
+  std::erase(order_, key);
+}
+
 bool dead_letters::holds(const std::string& key) const {
   auto i = deaths_.find(key);
   return i != deaths_.end() && i->second >= deaths_max;

@@ -33,6 +33,10 @@ public:
   /// One more death by the message `key`. True when it is set aside now.
   bool died(const std::string& key);
 
+  /// `key` is set aside, as it was in an earlier life; or may be tried again.
+  void hold(const std::string& key);
+  void forgive(const std::string& key);
+
   /// Whether `key` is set aside.
   bool holds(const std::string& key) const;
 

@@ -6,6 +6,9 @@
 namespace troupe {
 namespace {
 
+/// Not a name that a topology can write.
+constexpr std::string_view reconcile_prefix = "reconcile ";
+
 struct registry {
   std::mutex mutex;
   std::map<std::string, function_tool, std::less<>> functions;
@@ -40,8 +43,17 @@ std::vector<std::string> function_names() {
   std::vector<std::string> names;
   names.reserve(all.functions.size());
   for (const auto& [name, _] : all.functions)
-    names.push_back(name);
+    if (!name.starts_with(reconcile_prefix))
+      names.push_back(name);
   return names;
+}
+
+std::optional<function_tool> find_reconcile(std::string_view tool) {
+  return find_function(detail::reconcile_name(tool));
+}
+
+std::string detail::reconcile_name(std::string_view tool) {
+  return std::string{reconcile_prefix}.append(tool);
 }
 
 error detail::arguments_refused(error why) {

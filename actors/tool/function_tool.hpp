@@ -133,6 +133,7 @@ result<std::string> tool_answer(F f) {
 }
 
 error arguments_refused(error why);
+std::string reconcile_name(std::string_view tool);
 
 } // namespace detail
 
@@ -172,7 +173,43 @@ bool register_tool(std::string name, F fn, tool_traits traits = {}) {
   return true;
 }
 
+/// Registers how one finds out what became of a call of the tool `name`, of whatever kind, where the
+/// topology declares no `reconcile`. `fn` takes the call's arguments and its context (`call.key`), and
+/// returns a `result<std::optional<Out>>`: a value says that it happened, and is its result; nothing
+/// says that it did not; an error, that it cannot tell. It has no effects.
+template <class F>
+bool register_reconcile(std::string name, F fn, tool_traits traits = {}) {
+  using signature = detail::tool_signature<F>;
+  using input = typename signature::input;
+  static_assert(signature::with_context,
+                "troupe: a reconcile takes the arguments and a const tool_context&");
+  function_tool tool;
+  tool.name = detail::reconcile_name(name);
+  tool.blocking = traits.blocking;
+  tool.call = [fn = std::move(fn)](std::string_view arguments,
+                                   const tool_context& call) -> result<std::string> {
+    auto in = from_json<input>(arguments);
+    if (!in)
+      return detail::arguments_refused(std::move(in).error());
+    auto found = fn(std::move(*in), call);
+    if (!found)
+      return std::move(found).error();
+    return *found ? "{\"state\":\"done\",\"result\":" + to_json(**found) + "}"
+                  : std::string{"{\"state\":\"not_done\"}"};
+  };
+  register_function(std::move(tool));
+  return true;
+}
+
+/// The one that was registered for this tool.
+std::optional<function_tool> find_reconcile(std::string_view tool);
+
 } // namespace troupe
+
+/// Registers a function that reconciles the tool `name`. At namespace scope, in one source file.
+#define TROUPE_RECONCILE(name, ...)                                                                \
+  [[maybe_unused]] static const bool troupe_reconcile_registered_##name =                          \
+    ::troupe::register_reconcile(#name, __VA_ARGS__);
 
 /// Registers a function as the tool `name`. At namespace scope, in one source file.
 #define TROUPE_TOOL(name, ...)                                                                     \

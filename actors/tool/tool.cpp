@@ -57,6 +57,13 @@ make_fallback(const std::string& name) {
     [f = std::move(*function)](const attempt_request& r) { return call_function(f, r, {}); }};
 }
 
+/// What the topology says comes first: it can be changed without a compiler.
+std::optional<function_tool> reconcile_in_code(const tool_options& o) {
+  if (o.reconcile.given() || !has_effect(o.effect))
+    return {};
+  return find_reconcile(o.name);
+}
+
 } // namespace
 
 result<caf::actor> spawn_tool(caf::actor_system& system, tool_setup setup) {
@@ -97,6 +104,10 @@ result<tool_parts> complete_tool_parts(const tool_options& options, const enviro
     parts.reconciler = make_http_reconciler(options.reconcile, options.http, transport, env.clock);
   else if (!options.reconcile.argv.empty())
     parts.reconciler = make_command_reconciler(options.reconcile, options.command);
+  else if (auto in_code = reconcile_in_code(options)) {
+    auto threads = in_code->blocking ? options.concurrent : 0;
+    parts.reconciler = make_function_backend(std::move(*in_code), threads);
+  }
   if (!options.fallback.function.empty()) {
     auto fallback = make_fallback(options.fallback.function);
     if (!fallback)
@@ -121,7 +132,7 @@ std::string tool_service_name(std::string_view tool) {
 service_info service_info_of(const tool_options& options) {
   service_info info;
   info.cls = options.effect;
-  info.reconciles = options.reconcile.given();
+  info.reconciles = options.reconcile.given() || reconcile_in_code(options).has_value();
   info.total_timeout = options.retry.total_timeout;
   info.key_ttl = options.key_ttl;
   info.key_pointer = options.key;

@@ -1,5 +1,6 @@
 #include "actors/tool/tool_actor.hpp"
 
+#include "actors/supervision/dead_letter_messages.hpp"
 #include "actors/supervision/supervisor_messages.hpp"
 #include "runtime/core/json.hpp"
 
@@ -48,6 +49,11 @@ caf::behavior tool_actor::make_behavior() {
     [this](const timer_fired&) { waits_.on_timer(); },
     [this](const call_cancel& c) { on_cancel(c.id); },
     [this](reconcile_request& r) { on_reconcile(r); },
+    [this](const set_aside& s) { dead_letters_.hold(s.key); },
+    [this](const forgive_call& f) {
+      dead_letters_.forgive(f.key);
+      checkpoint();
+    },
   };
 }
 
@@ -132,8 +138,10 @@ void tool_actor::begin(call_request&& r, bool reconciles) {
 
 result<void> tool_actor::admit(call& c) const {
   const auto& r = c.request;
-  if (r.deadline <= env_.clock.now())
+  if (r.deadline <= env_.clock.now()) {
+    file(store::letter_kind::expired, r, "its deadline had passed when the tool read it");
     return error{errc::deadline_exceeded, "the deadline had passed when the call came up"};
+  }
   if (dead_letters_.holds(r.key))
     return error{errc::internal,
                  fmt::format("set aside: this call has thrown {} times", dead_letters::deaths_max),
@@ -189,6 +197,23 @@ event tool_actor::event_of(level l, std::string_view name, const call& c, std::s
   if (c.stop != retry_stop::no && c.stop != retry_stop::permanent)
     e.fields.emplace_back("retry", to_json(to_string(c.stop)));
   return e;
+}
+
+void tool_actor::file(store::letter_kind kind, const call_request& r, std::string why,
+                      std::uint32_t deaths) const {
+  auto office = env_.services.find(dead_letter_office);
+  if (!office)
+    return;
+  file_letter m;
+  m.what.kind = kind;
+  m.what.subject = service_;
+  m.what.key = r.key;
+  m.what.body = r.body;
+  m.what.why = std::move(why);
+  m.what.deaths = deaths;
+  m.what.when = env_.clock.now();
+  m.invocation = r.invocation;
+  caf::anon_send(office->handle, std::move(m));
 }
 
 void tool_actor::restore(const std::string& checkpoint) {

@@ -102,7 +102,9 @@ private:
   void refuse_queue();
   void finish(call* c, result<std::string> outcome);
   void reply(call& c, result<std::string> outcome);
-  void count_death(const call& c);
+  void count_death(const call& c, const std::string& what);
+  void file(store::letter_kind kind, const call_request& r, std::string why,
+            std::uint32_t deaths = 0) const;
 
   // -- its attempts, in tool_attempt.cpp --
   result<breaker_permit> permit_for(const call& c);

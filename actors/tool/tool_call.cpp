@@ -177,7 +177,7 @@ void tool_actor::refuse_queue() {
 void tool_actor::finish(call* c, result<std::string> outcome) {
   const auto* why = c->failure ? &*c->failure : outcome ? nullptr : &outcome.error();
   if (why != nullptr && why->code == errc::internal && !c->reconciles)
-    count_death(*c);
+    count_death(*c, why->message);
   env_.events.write(event_of(why == nullptr ? level::info : level::warning,
                              c->reconciles ? "tool.reconcile" : "tool.call", *c,
                              why == nullptr ? std::string_view{"ok"} : to_string(why->code),
@@ -206,12 +206,14 @@ void tool_actor::reply(call& c, result<std::string> outcome) {
 }
 
 /// An exception costs the call, not the actor; but a call that throws every time is set aside.
-void tool_actor::count_death(const call& c) {
+void tool_actor::count_death(const call& c, const std::string& what) {
   if (c.request.key.empty() || dead_letters_.holds(c.request.key))
     return;
-  if (dead_letters_.died(c.request.key))
+  if (dead_letters_.died(c.request.key)) {
     env_.events.write(
       event_of(level::error, "tool.dead_letter", c, to_string(errc::internal), c.begun));
+    file(store::letter_kind::poisoned, c.request, what, dead_letters::deaths_max);
+  }
   checkpoint();
 }
 

@@ -39,7 +39,10 @@ std::pair<CLI::App*, std::shared_ptr<Options>> add(CLI::App& app, action& chosen
                                                    const char* text, int (*run)(const Options&)) {
   auto options = std::make_shared<Options>();
   auto* sub = app.add_subcommand(name, text);
-  sub->callback([&chosen, options, run] { chosen = [options, run] { return run(*options); }; });
+  sub->callback([&chosen, options, run, sub] {
+    if (sub->get_subcommands().empty()) // else one of them was meant
+      chosen = [options, run] { return run(*options); };
+  });
   return {sub, options};
 }
 
@@ -152,6 +155,27 @@ void add_queries(CLI::App& app, action& chosen) {
   add_client(agents_sub, *a);
 }
 
+void add_letters(CLI::App& app, action& chosen) {
+  auto [all, l] = add<letters_options>(app, chosen, "deadletters",
+                                       "Messages that were set aside, newest first", list_letters);
+  all->add_option("--limit,-n", l->limit)->capture_default_str()->check(CLI::Range(1, 1000));
+  add_client(all, l->client);
+  all->footer("Poisoned: a call that threw each time its tool read it. Expired: its deadline had\n"
+              "passed before anybody read it. Quarantined: an invocation that died again and again.");
+  auto add_one = [&, all = all](const char* name, const char* text, auto* run) {
+    auto [sub, o] = add<letters_options>(*all, chosen, name, text, run);
+    sub->add_option("ID", o->id, "of the letter")->required();
+    add_client(sub, o->client);
+  };
+  add_one("show", "What it is, and why it was set aside", show_letter);
+  add_one("retry", "Take the call again; begin the invocation's next run", retry_letter);
+  add_one("drop", "Forget it; cancel a quarantined invocation", drop_letter);
+  auto [list, o] = add<letters_options>(*all, chosen, "list", "The same as without a word",
+                                        list_letters);
+  list->add_option("--limit,-n", o->limit)->capture_default_str()->check(CLI::Range(1, 1000));
+  add_client(list, o->client);
+}
+
 void add_controls(CLI::App& app, action& chosen) {
   auto [sub, s] = add<signal_options>(app, chosen, "signal", "Send a signal (an approval)", signal);
   add_id(sub, s->id);
@@ -222,6 +246,7 @@ int troupe::main(int argc, char** argv) {
   cli::add_invoke(app, chosen);
   cli::add_queries(app, chosen);
   cli::add_controls(app, chosen);
+  cli::add_letters(app, chosen);
   app.add_subcommand("version", "What this is, and what it was built with")->callback([&chosen] {
     chosen = cli::version;
   });

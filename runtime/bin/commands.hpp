@@ -79,6 +79,12 @@ struct subject_options {
   bool follow = false;       ///< events
 };
 
+struct letters_options {
+  client_options client;
+  std::string id;
+  std::uint32_t limit = 50;
+};
+
 struct signal_options {
   client_options client;
   std::string id;
@@ -130,6 +136,10 @@ int retry(const subject_options& o);
 int resolve(const resolve_options& o);
 int agents(const client_options& o);
 int breaker(const breaker_options& o);
+int list_letters(const letters_options& o);
+int show_letter(const letters_options& o);
+int retry_letter(const letters_options& o);
+int drop_letter(const letters_options& o);
 int backup(const backup_options& o);
 int version();
 

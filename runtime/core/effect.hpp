@@ -39,8 +39,8 @@ struct saga_step {
   std::uint32_t order = 0; ///< of its issue, within the generation
   std::uint32_t run = 0;   ///< that its key names
   journal::address at;
-  std::string service;     ///< where it has a business key: of whom
-  std::string key;
+  std::string name;        ///< of the effect
+  std::string key;         ///< its business key; empty: none
 };
 
 /// An effect's part in a saga.
@@ -111,6 +111,11 @@ public:
   std::uint32_t seq() const noexcept { return seq_; }
 
   bool undoes() const noexcept { return saga_ && saga_->undoes; }
+
+  /// Where it is a step of a saga, whose context says what becomes of it: `steps` were issued before
+  /// it in this generation; its outcome was delivered, and is another effect's (`shared`).
+  void note_issue(std::uint32_t& steps);
+  void note_outcome(bool shared);
 
 protected:
   friend class invocation;

@@ -142,6 +142,7 @@ private:
   void begin_next();
   void finish(store::status state, result<std::string> value);
   void die(std::string what);
+  void quarantine(std::string why, std::uint32_t deaths);
   void pause(error why);
   bool end_turn();
   bool waits_for_decision() const;
@@ -182,8 +183,6 @@ private:
   store::claimant claimant_of(const effect_base& e) const;
 
   // -- sagas, in invocation_saga.cpp --
-  void note_step(const effect_base& e);
-  void note_outcome(const effect_base& e, bool shared);
   void note_undone(const effect_base& e);
   bool undo_failed(effect_base& e, const result<std::string>& outcome);
   bool undoing() const;

@@ -428,8 +428,7 @@ void invocation::deliver(effect_base& e, result<std::string> value, bool shared)
   pending_.erase(e.id_);
   end_stream(e, value);
   e.outcome_ = std::move(value);
-  if (e.saga_)
-    note_outcome(e, shared);
+  e.note_outcome(shared);
   auto* b = e.on_;
   b->next = b->leaf->self;
   detail::run_branch(b);

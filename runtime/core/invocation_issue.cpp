@@ -56,8 +56,7 @@ bool invocation::issue(effect_base& e) {
     return issue_patched(e);
   e.seq_ = e.on_->take_seq();
   last_at_ = e.at();
-  if (e.saga_)
-    note_step(e);
+  e.note_issue(saga_steps_);
   if (is_local(e.kind_))
     return issue_local(e);
   if (replay_ && !replay_->at_end())

@@ -90,6 +90,12 @@ void invocation::let_go() {
   }
 }
 
+void invocation::quarantine(std::string why, std::uint32_t deaths) {
+  extra().changed = change_to(store::status::quarantined);
+  beside().letters.push_back({0, store::letter_kind::quarantined, who_.no, who_.agent, who_.key, {},
+                              std::move(why), deaths, world_.env.clock.now()});
+}
+
 store::aside& invocation::beside() {
   auto& u = extra();
   if (!u.beside)

@@ -328,7 +328,7 @@ void invocation::die(std::string what) {
   out_.add(journal::entry{journal::died{where, what, world_.env.clock.now()}});
   bool enough = count >= world_.options.deaths_max;
   if (enough)
-    extra().changed = change_to(store::status::quarantined);
+    quarantine(what + " at " + to_string(where), count);
   tearing_down_ = true;
   auto at = flush(true);
   if (over_)

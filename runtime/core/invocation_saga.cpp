@@ -9,29 +9,27 @@ namespace troupe {
 
 using outcome_of = detail::saga_step::outcome;
 
-void invocation::note_step(const effect_base& e) {
-  auto& step = *e.saga_->step;
-  if (e.saga_->undoes)
-    return;
+void effect_base::note_issue(std::uint32_t& steps) {
+  if (!saga_ || saga_->undoes)
+    return; // of its compensation the saga decides
+  auto& step = *saga_->step;
   step.now = outcome_of::open;
-  step.order = ++saga_steps_;
-  step.at = e.at();
+  step.order = ++steps;
+  step.at = at();
 }
 
-void invocation::note_outcome(const effect_base& e, bool shared) {
-  auto& step = *e.saga_->step;
-  if (e.saga_->undoes)
-    return; // the saga decides
-  step.run = e.run_;
-  if (e.business_) {
-    step.service = service_of(e);
-    step.key = e.key_;
-  }
-  if (e.outcome_)
+void effect_base::note_outcome(bool shared) {
+  if (!saga_ || saga_->undoes)
+    return;
+  auto& step = *saga_->step;
+  step.run = run_;
+  if (business_)
+    step.key = key_;
+  if (outcome_)
     step.now = shared ? outcome_of::shared : outcome_of::done;
   else
-    step.now = e.outcome_.error().outcome == certainty::unknown ? outcome_of::unknown
-                                                                : outcome_of::failed;
+    step.now = outcome_.error().outcome == certainty::unknown ? outcome_of::unknown
+                                                              : outcome_of::failed;
 }
 
 // In the row with the completion: a retry must not count on the step, and its business key is free.
@@ -41,7 +39,7 @@ void invocation::note_undone(const effect_base& e) {
   const auto& step = *e.saga_->step;
   out_.add(journal::entry{journal::compensated{step.at, e.at(), world_.env.clock.now()}});
   if (!step.key.empty())
-    write_settlement({{step.service, step.key},
+    write_settlement({{"tool:" + step.name, step.key},
                       {who_.no, fmt::format("{}/{}", generation_, to_string(step.at))},
                       store::settling::undone,
                       {},

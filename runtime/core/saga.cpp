@@ -42,7 +42,8 @@ public:
 
 std::shared_ptr<detail::saga_step> saga::add(std::string name, compensation undo) {
   auto step = std::make_shared<detail::saga_step>();
-  entries_.push_back({std::move(name), std::move(undo), step});
+  step->name = std::move(name);
+  entries_.push_back({std::move(undo), step});
   return step;
 }
 
@@ -112,7 +113,7 @@ std::string saga::account() const {
     if (!may_stand(now) && now != outcome_of::undone)
       continue;
     auto& list = now == outcome_of::undone ? undone : stands;
-    list += (list.empty() ? "" : ", ") + e.name + " at " + to_string(e.step->at)
+    list += (list.empty() ? "" : ", ") + e.step->name + " at " + to_string(e.step->at)
             + (may_stand(now) && now != outcome_of::done ? " (perhaps)" : "");
   }
   return "; stands: " + stands + (undone.empty() ? "" : "; undone: " + undone);

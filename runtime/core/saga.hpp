@@ -95,7 +95,6 @@ private:
   class undo_effect;
   class undo_pause;
   struct entry {
-    std::string name;
     compensation by;
     std::shared_ptr<detail::saga_step> step;
   };

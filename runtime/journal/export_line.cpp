@@ -118,6 +118,16 @@ struct to_fields {
     value(e.value);
   }
   void operator()(const state_loaded& e) const { value(e.state); }
+  void operator()(const compensated& e) const {
+    o.at = to_string(e.step);
+    o.by = to_string(e.by);
+    o.when_us = some(e.when);
+  }
+  void operator()(const answered_by& e) const {
+    o.at = to_string(e.at);
+    o.by = e.effect;
+    o.invocation = e.invocation;
+  }
   void operator()(const died& e) const {
     o.at = to_string(e.at);
     o.why = e.what;

@@ -54,11 +54,13 @@ struct entry_line {
   std::optional<std::int64_t> when_us;
   std::optional<std::int64_t> deadline_us;
   std::optional<std::string> traceparent;
+  std::optional<std::string> by; ///< an effect: an address, or with generation and invocation
+  std::optional<std::uint64_t> invocation;
 };
 BOOST_DESCRIBE_STRUCT(entry_line, (),
                       (entry, lsn, run, generation, agent, version, at, kind, name, effect_class,
                        arguments, key, ok, value, messages, error, signal, why, decision, kept,
-                       patches, when_us, deadline_us, traceparent))
+                       patches, when_us, deadline_us, traceparent, by, invocation))
 
 /// Any bytes as JSON on one line: themselves where they are that, else `{"$text":".."}`, and
 /// `{"$hex":".."}` where they are not UTF-8.

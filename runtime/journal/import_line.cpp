@@ -117,6 +117,19 @@ public:
     return fail("decision: expected done, not_done or abort");
   }
   bool operator()(state_loaded& e) { return value(e.state); }
+  bool operator()(compensated& e) {
+    e.when = time_of(in_.when_us);
+    auto by = address_from(in_.by.value_or(""));
+    if (!by)
+      return fail("by: expected an address like 3.0/1");
+    e.by = std::move(*by);
+    return at(e.step);
+  }
+  bool operator()(answered_by& e) {
+    e.effect = in_.by.value_or("");
+    e.invocation = in_.invocation.value_or(0);
+    return at(e.at);
+  }
   bool operator()(died& e) {
     e.what = in_.why.value_or("");
     e.when = time_of(in_.when_us);

@@ -24,9 +24,12 @@ history load(store::durable_store& store, const load_history& ask) {
 result<std::optional<store::claim>> load_claim(store::durable_store& store,
                                                const store::claim_key& what) {
   auto found = store.find_claim(what);
-  if (found && *found)
-    if (auto fetched = fetch(store, (*found)->answer); !fetched)
-      return fetched.error();
+  if (!found || !*found || !(*found)->answer.stored)
+    return found;
+  auto answer = store.load_blob((*found)->answer.hash);
+  if (!answer)
+    return answer.error();
+  (*found)->answer.text = std::move(*answer);
   return found;
 }
 

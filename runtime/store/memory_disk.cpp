@@ -17,7 +17,8 @@ result<void> memory_disk::image::check(const batch& b) const {
   std::set<name_pair> keys;
   std::set<name_pair> dropped;
   for (const auto& u : b.units) {
-    if (auto it = records.find(u.invocation); u.changed && u.changed->drops_key && it != records.end())
+    if (auto it = records.find(u.invocation);
+        u.changed && u.changed->drops_key && it != records.end())
       dropped.insert({it->second.agent, it->second.idempotency_key});
     if (!u.row.empty()) {
       auto it = rows.find(u.invocation);
@@ -31,7 +32,8 @@ result<void> memory_disk::image::check(const batch& b) const {
       return error{errc::conflict, fmt::format("invocation {} exists", r.no)};
     name_pair key{r.agent, r.idempotency_key};
     if (!r.idempotency_key.empty()
-        && ((idempotency.contains(key) && !dropped.contains(key)) || !keys.insert(std::move(key)).second))
+        && ((idempotency.contains(key) && !dropped.contains(key))
+            || !keys.insert(std::move(key)).second))
       return error{errc::conflict, "the idempotency key is taken"};
   }
   return {};
@@ -99,7 +101,7 @@ void memory_disk::image::release(const digest& hash) {
 }
 
 void memory_disk::image::change_record(record& r, const change& c) {
-  if (c.run == journal::outside && !is_open(r.state))
+  if (c.run == journal::outside && !is_open(r.state) && !c.drops_key)
     return;
   r.state = c.state;
   r.wake_at = c.wake_at;

@@ -66,9 +66,18 @@ public:
                                                     std::uint32_t limit) override {
     return beneath_->open_after(after, limit);
   }
-  result<std::vector<store::invocation_no>> finished_before(utc_time t,
+  result<std::vector<store::invocation_no>> finished_before(utc_time t, utc_time keyed,
                                                             std::uint32_t limit) override {
-    return beneath_->finished_before(t, limit);
+    return beneath_->finished_before(t, keyed, limit);
+  }
+  result<std::optional<store::claim>> find_claim(const store::claim_key& what) override {
+    return beneath_->find_claim(what);
+  }
+  result<store::claim_count> count_claims(utc_time now) override {
+    return beneath_->count_claims(now);
+  }
+  result<std::vector<store::letter>> letters(store::lsn before, std::uint32_t limit) override {
+    return beneath_->letters(before, limit);
   }
   result<void> backup(const std::string& file) override { return beneath_->backup(file); }
 

@@ -58,6 +58,7 @@ bool walk::issue(effect_base& e) {
   if (e.kind() == effect_kind::patched)
     return issue_patched(e);
   opened::seq(e) = e.on()->take_seq();
+  e.note_issue(saga_steps_);
   if (record().at_end()) {
     issue_past_end(e);
     return false;

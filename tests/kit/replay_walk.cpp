@@ -82,10 +82,12 @@ void walk::deliver(effect_base& e, journal::completion& done) {
     if (auto fits = e.fits(*value); !fits)
       drift("the recorded answer has another shape than the code expects: " + fits.error().message,
             side_of(e), {"answer", {}, to_string(e.at()), *value, {}});
+  bool shared = record().is_borrowed(done.at);
   record().advance();
   std::erase(pending_, &e);
   opened::pending(e) = false;
   opened::outcome(e) = std::move(value);
+  e.note_outcome(shared);
   auto* branch = e.on();
   branch->next = branch->leaf->self;
   troupe::detail::run_branch(branch);

@@ -47,6 +47,7 @@ public:
     auto& r = part.record;
     patches_ = r.patches();
     generation_ = r.generation();
+    saga_steps_ = 0;
     report_.steps_recorded += r.size();
     if (begin())
       run();
@@ -97,6 +98,7 @@ private:
   stretch* part_ = nullptr;
   std::vector<std::pair<std::string, bool>> patches_;
   std::uint32_t generation_ = 0;
+  std::uint32_t saga_steps_ = 0;
   std::unique_ptr<agent_base> agent_;
   std::unique_ptr<troupe::detail::branch> root_;
   std::vector<effect_base*> pending_;

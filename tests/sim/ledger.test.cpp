@@ -1,10 +1,12 @@
 // Business keys: one action, however many ask for it, whoever dies.
+#include "tests/kit/explore.hpp"
 #include "tests/sim/agents.hpp"
 #include "tests/support/catch.hpp"
 
 using namespace troupe;
 using namespace troupe::sim;
 using namespace std::chrono_literals;
+using Catch::Matchers::Contains;
 
 namespace {
 
@@ -58,7 +60,7 @@ TEST_CASE("a second agent with the same business key gets the first one's answer
   CHECK(receipt_of(*second).note == receipt_of(*first).note);
   CHECK(world.total("tool:charge") == 1);
   CHECK(world.effects["tool:charge"].begin()->first == "order-7");
-  CHECK(notes_of(aut, second->id, "answered_by").size() == 1);
+  CHECK(entries_of<journal::answered_by>(aut, second->id).size() == 1);
 }
 
 TEST_CASE("the same business key with other arguments is a key conflict from any agent") {
@@ -213,15 +215,16 @@ TEST_CASE("a claim that its owner leaves behind is taken over when its lease is 
     co_return std::move(both).error();
   });
   cast.agents.push_back(named("deadly"));
-  on_call(cast, "tool:charge", [](kit::scripted_answer& a, std::uint32_t nth) {
-    a.silent = nth == 0;
-  });
+  bool silent = true;
+  on_call(cast, "tool:charge",
+          [&silent](kit::scripted_answer& a, std::uint32_t) { a.silent = silent; });
   {
     kit::stage first{world, cast};
     first.invoke("deadly", order_of(5));
     first.run_until([&] { return world.calls["tool:charge"].size() == 1; });
   }
   cast.agents.pop_back(); // its owner is not in this topology any more
+  silent = false;
   kit::stage aut{world, cast};
 
   auto second = aut.invoke("by_mail", order_of(5));
@@ -299,7 +302,7 @@ TEST_CASE("an at_most_once action under one key is never done twice wherever the
       stage.run_until([&] {
         for (const auto& a : all)
           if (!a->id.empty() && status_of(stage, a->id) == store::status::parked)
-            resolve_it(stage, a->id, journal::verdict::done, "\"did tool:fire\"");
+            (void)resolve_it(stage, a->id, journal::verdict::done, "\"did tool:fire\"");
         return all_ended(all);
       });
       alive = !w.crashed;
@@ -308,5 +311,47 @@ TEST_CASE("an at_most_once action under one key is never done twice wherever the
           CHECK(receipt_of(*a).note == "did tool:fire");
     }
     CHECK(w.total("tool:fire") <= 1);
+  });
+}
+
+// Agents of two kinds, on three keys, over services that fail in every way, with a cancellation and a
+// restart in between.
+TEST_CASE("no business key is done twice over a thousand seeds", "[seeds]") {
+  kit::for_each_seed(1'000, [](kit::world& w) {
+    auto cast = desks();
+    for (auto name : {"tool:charge", "tool:post"})
+      on_call(cast, name, [](kit::scripted_answer& a, std::uint32_t nth) {
+        a.latency = std::chrono::milliseconds{1 + nth * 7 % 40};
+        if (nth % 5 == 1)
+          a.value = error{errc::timed_out, "no answer", certainty::unknown};
+        if (nth % 5 == 3) {
+          a.effect = false;
+          a.value = error{errc::unavailable, "refused"};
+        }
+      });
+    auto ask_all = [](kit::stage& stage) {
+      answers all;
+      for (int i = 0; i < 12; ++i)
+        all.push_back(stage.invoke(i % 4 < 2 ? (i % 2 == 0 ? "by_mail" : "by_phone")
+                                             : (i % 2 == 0 ? "by_post" : "by_letter"),
+                                   order_of(5, std::to_string(i % 3)), "k" + std::to_string(i)));
+      return all;
+    };
+    {
+      kit::stage first{w, cast};
+      auto all = ask_all(first);
+      first.run_until([&] { return all[5]->accepted; });
+      (void)command(first, cancel_request{all[5]->id});
+      first.run_until([&] { return w.calls["tool:post"].size() > 1; }, 10s);
+    }
+    kit::stage aut{w, cast};
+    auto all = ask_all(aut);
+
+    kit::require(aut.run_until([&] { return all_ended(all); }, 1h), "somebody waits for ever");
+
+    kit::require(w.most("tool:post") <= 1, "an at_most_once action was done twice");
+    for (const auto& [service, keys] : w.effects)
+      for (const auto& [key, n] : keys)
+        kit::require(key.starts_with("order-"), "a business key was not used");
   });
 }

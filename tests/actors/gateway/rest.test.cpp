@@ -1,7 +1,10 @@
 #include "actors/gateway/rest.hpp"
+#include "actors/supervision/dead_letter_messages.hpp"
 #include "runtime/journal/exported.hpp"
 #include "tests/actors/gateway/playing.hpp"
 #include "tests/runtime/net/raw_socket.hpp"
+
+#include <caf/send.hpp>
 
 #include <atomic>
 #include <thread>
@@ -69,6 +72,66 @@ TEST_CASE("the same key and input are the first one's answer, another input is 4
   CHECK(other.status == 422);
   CHECK(other.headers.value_or("content-type", "") == problem);
   CHECK(other.text("code") == "key_conflict");
+}
+
+TEST_CASE("a gateway that requires a key refuses a request without one") {
+  playing aut{"idempotency = \"required\"\n"};
+  auto path = "/v1/agents/double/invocations";
+
+  auto bare = aut.peer.post(path, R"({"n":1})");
+  auto keyed = aut.peer.post(path, R"({"n":1})", headers{{"Idempotency-Key", "\"k 1\""}});
+  auto again = aut.peer.post(path, R"({"n":1})", headers{{"Idempotency-Key", "k 1"}});
+
+  CHECK(bare.status == 400);
+  CHECK(bare.headers.value_or("content-type", "") == problem);
+  CHECK_THAT(bare.text("detail"), Contains("Idempotency-Key") && Contains("double"));
+  CHECK(keyed.status == 200);
+  CHECK(again.text("id") == keyed.text("id"));
+}
+
+TEST_CASE("a strict gateway answers 409 while the first one runs") {
+  playing aut{"idempotency = \"strict\"\n"};
+  auto key = headers{{"Idempotency-Key", "k"}};
+  auto id = aut.begin("approved", "{}", key);
+
+  auto early = aut.peer.post("/v1/agents/approved/invocations", "{}", key);
+  CHECK(early.status == 409);
+  CHECK(early.text("code") == "conflict");
+  CHECK(early.headers.contains("retry-after"));
+
+  CHECK(aut.peer.post("/v1/invocations/" + id + "/signals/approve", R"({"text":"go"})").status
+        == 200);
+  aut.until(id, "status", "completed");
+  auto late = aut.peer.post("/v1/agents/approved/invocations", "{}", key);
+  CHECK(late.status == 200);
+  CHECK(late.text("id") == id);
+}
+
+TEST_CASE("dead letters are listed, shown and dropped over HTTP") {
+  playing aut;
+  auto none = aut.peer.get("/v1/deadletters");
+  CHECK(none.status == 200);
+  CHECK(none.body == R"({"letters":[],"next":null})");
+  file_letter f;
+  f.what.subject = "tool:bank";
+  f.what.key = "k";
+  f.what.why = "stoi";
+  f.what.deaths = 3;
+  caf::anon_send(aut.cast().dispatcher(), f);
+  std::string id;
+  for (int i = 0; i < 2'000 && id.empty(); ++i) {
+    auto all = aut.peer.get("/v1/deadletters");
+    if (auto at = all.body.find("\"id\":\""); at != std::string::npos)
+      id = all.body.substr(at + 6, all.body.find('"', at + 6) - at - 6);
+  }
+
+  auto one = aut.peer.get("/v1/deadletters/" + id);
+  CHECK(one.text("kind") == "poisoned");
+  CHECK(one.text("why") == "stoi");
+  CHECK(aut.peer.get("/v1/deadletters/x").status == 404);
+  CHECK(aut.peer.post("/v1/deadletters/" + id + "/drop", "").status == 200);
+  CHECK(aut.peer.get("/v1/deadletters/" + id).status == 404);
+  CHECK(aut.peer.post("/v1/deadletters/" + id + "/retry", "").status == 404);
 }
 
 TEST_CASE("what cannot be right is refused with a problem document") {

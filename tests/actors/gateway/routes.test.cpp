@@ -12,6 +12,11 @@ TEST_CASE("paths lead to routes, and their percents are decoded") {
   CHECK(parse_path("/v1/invocations/k-1/journal").which == route::journal);
   CHECK(parse_path("/v1/invocations/k-1/signals/a%20b").name == "a b");
   CHECK(parse_path("/metrics").which == route::metrics);
+  CHECK(parse_path("/v1/deadletters").which == route::letters);
+  CHECK(parse_path("/v1/deadletters/7").which == route::letter);
+  CHECK(parse_path("/v1/deadletters/7/retry").which == route::letter_retry);
+  CHECK(parse_path("/v1/deadletters/7/drop").subject == "7");
+  CHECK(parse_path("/v1/deadletters/7/burn").which == route::unknown);
   for (const auto* wrong : {"", "/", "/v1", "/v1/", "/v1/agents//invocations", "/v1/invocations/",
                             "/v1/invocations/k-1/show", "/v1/invocations/k-1/signals/",
                             "/v1/invocations/k%2/journal", "/v1/a/b/c/d/e", "v1/agents"})
@@ -40,6 +45,13 @@ TEST_CASE("a preference is read whatever stands beside it") {
   CHECK(parse_prefer("Wait=7").wait == std::chrono::seconds{7});
   CHECK(!parse_prefer("wait=soon").wait);
   CHECK(!parse_prefer("").respond_async);
+}
+
+TEST_CASE("a quoted text is the same as a bare one") {
+  CHECK(unquoted("\"a b\"") == "a b");
+  CHECK(unquoted(" a-b ") == "a-b");
+  CHECK(unquoted(R"("say \"yes\"")") == R"(say "yes")");
+  CHECK(unquoted("\"") == "\"");
 }
 
 TEST_CASE("tokens are compared whole") {

@@ -1,6 +1,8 @@
 #include "actors/tool/function_backend.hpp"
+#include "actors/tool/tool.hpp"
 #include "tests/actors/tool/backend_probe.hpp"
 
+#include <algorithm>
 #include <condition_variable>
 #include <mutex>
 #include <thread>
@@ -37,6 +39,18 @@ void explode(query) {
   throw std::runtime_error{"out of ideas"};
 }
 
+// Three orders: one refunded, one not, one of which nobody knows.
+result<std::optional<found>> refunded(query q, const tool_context& call) {
+  if (q.text == "lost")
+    return error{errc::unavailable, "the bank is closed"};
+  if (q.text == "not yet")
+    return std::optional<found>{};
+  found f;
+  f.ids.push_back(call.key);
+  return std::optional<found>{std::move(f)};
+}
+
+TROUPE_RECONCILE(test_refund, refunded)
 TROUPE_TOOL(test_search, search)
 TROUPE_TOOL(test_refuse, refuse)
 TROUPE_TOOL(test_who, who, {.description = "says who asks"})
@@ -97,4 +111,30 @@ TEST_CASE("a blocking function runs on a thread of its own and sees the stop") {
   backend->cancel(1);
 
   CHECK(probe.outcome().error().code == errc::cancelled);
+}
+
+TEST_CASE("a function that reconciles says done with the result or not done, else it cannot tell") {
+  auto backend = make_function_backend(find_reconcile("test_refund").value(), 0);
+  auto ask = [&](std::string body) {
+    return backend_probe{*backend, attempt_of(std::move(body))}.outcome();
+  };
+
+  CHECK(ask(R"({"text":"a"})").value()
+        == R"({"state":"done","result":{"ids":["inv-1/0/0//3"]}})");
+  CHECK(ask(R"({"text":"not yet"})").value() == R"({"state":"not_done"})");
+  CHECK(ask(R"({"text":"lost"})").error().message == "the bank is closed");
+  CHECK_FALSE(find_reconcile("test_search"));
+  auto names = function_names();
+  CHECK(std::find(names.begin(), names.end(), "reconcile test_refund") == names.end());
+}
+
+TEST_CASE("a tool with a reconcile in code says so to whoever calls it") {
+  tool_options o;
+  o.name = "test_refund";
+  CHECK(service_info_of(o).reconciles);
+  o.name = "test_search";
+  CHECK_FALSE(service_info_of(o).reconciles);
+  o.name = "test_refund";
+  o.effect = effect_class::read;
+  CHECK_FALSE(service_info_of(o).reconciles);
 }

@@ -1,3 +1,4 @@
+#include "actors/supervision/dead_letter_messages.hpp"
 #include "actors/supervision/supervisor_messages.hpp"
 #include "runtime/core/json.hpp"
 #include "tests/actors/tool/tool_ground.hpp"
@@ -429,4 +430,65 @@ TEST_CASE("ten thousand calls in a row leave nothing behind") {
     REQUIRE(answer->reply);
   }
   CHECK(f.backend->dones.empty());
+}
+
+namespace {
+
+/// Takes the letters that services file.
+std::shared_ptr<std::vector<file_letter>> open_office(actor_stage& stage) {
+  auto letters = std::make_shared<std::vector<file_letter>>();
+  auto office = stage.keep(stage.system().spawn([letters](caf::event_based_actor*) {
+    return caf::behavior{[letters](file_letter& f) { letters->push_back(f); }};
+  }));
+  stage.services.put(std::string{dead_letter_office}, office, {});
+  return letters;
+}
+
+} // namespace
+
+TEST_CASE("a call that is set aside is filed, refused in the next process, and taken again") {
+  fixture f;
+  auto letters = open_office(f.stage);
+  auto throwing = std::make_shared<throwing_backend>();
+  f.start({throwing, nullptr});
+  auto poison = [&] {
+    auto r = f.request(effect_class::at_most_once);
+    r.key = "poison";
+    auto answer = f.stage.call(f.aut, r);
+    f.stage.run();
+    return answer;
+  };
+  for (int i = 0; i < 4; ++i)
+    poison();
+  CHECK(throwing->starts == 3);
+  REQUIRE(letters->size() == 1);
+  CHECK(letters->front().what.kind == store::letter_kind::poisoned);
+  CHECK(letters->front().what.key == "poison");
+  CHECK(letters->front().what.subject == "tool:desk");
+  CHECK(letters->front().what.why == "a bug");
+
+  f.stage.tell(f.aut, forgive_call{"poison"});
+  poison();
+  CHECK(throwing->starts == 4);
+
+  f.stage.tell(f.aut, set_aside{"other"});
+  auto r = f.request(effect_class::at_most_once);
+  r.key = "other";
+  auto refused = f.stage.call(f.aut, r);
+  CHECK(throwing->starts == 4);
+  CHECK_THAT(refused->reply->outcome.error().message, Contains("set aside"));
+}
+
+TEST_CASE("expired mail is refused, filed and never attempted") {
+  fixture f;
+  auto letters = open_office(f.stage);
+  auto r = f.request(effect_class::at_most_once);
+  r.deadline = f.stage.clock.now() - 1s;
+
+  auto late = f.stage.call(f.aut, r);
+
+  CHECK(late->reply->outcome.error().code == errc::deadline_exceeded);
+  CHECK(f.backend->seen.empty());
+  REQUIRE(letters->size() == 1);
+  CHECK(letters->front().what.kind == store::letter_kind::expired);
 }

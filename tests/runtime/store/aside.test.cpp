@@ -24,16 +24,16 @@ claim claim_by(const claimant& who, int expires = 100) {
   return c;
 }
 
-unit with(lsn at, claim c) {
-  unit u;
+store::unit with(lsn at, claim c) {
+  store::unit u;
   u.at = at;
   u.beside = std::make_shared<aside>();
   u.beside->claims.push_back(std::move(c));
   return u;
 }
 
-unit with(lsn at, settling how, const claimant& by, journal::payload answer = {}) {
-  unit u;
+store::unit with(lsn at, settling how, const claimant& by, journal::payload answer = {}) {
+  store::unit u;
   u.at = at;
   u.beside = std::make_shared<aside>();
   u.beside->settlements.push_back({refund_7, by, how, std::move(answer), at_second(200)});
@@ -46,8 +46,8 @@ journal::payload text(std::string what) {
   return p;
 }
 
-unit filing(lsn at, invocation_no no, std::string why) {
-  unit u;
+store::unit filing(lsn at, invocation_no no, std::string why) {
+  store::unit u;
   u.at = at;
   u.invocation = no;
   u.beside = std::make_shared<aside>();
@@ -142,7 +142,7 @@ TEMPLATE_TEST_CASE("a large answer of a claim is a blob that goes with it", "[st
   CHECK(store->find_claim(refund_7).value()->answer == answer);
   CHECK(store->load_blob(body.hash).value() == body.bytes);
 
-  unit expire;
+  store::unit expire;
   expire.at = 3;
   expire.beside = std::make_shared<aside>();
   expire.beside->claims_before = at_second(201);
@@ -172,11 +172,11 @@ TEMPLATE_TEST_CASE("dead letters are kept over a restart until they are dropped 
   CHECK(all[2].deaths == 3);
   CHECK(again->letters(4, 1).value().at(0).id == 3);
 
-  unit drop;
+  store::unit drop;
   drop.at = 5;
   drop.beside = std::make_shared<aside>();
   drop.beside->dropped.push_back(3);
-  unit answered;
+  store::unit answered;
   answered.at = 6;
   answered.invocation = 5;
   answered.beside = std::make_shared<aside>();
@@ -196,7 +196,7 @@ TEMPLATE_TEST_CASE("a key that has expired may lead to another invocation", "[st
   auto fresh = a_record(2);
   fresh.idempotency_key = "k";
   REQUIRE(commit(*store, created_unit(1, old)));
-  unit expired;
+  store::unit expired;
   expired.at = 2;
   expired.invocation = 1;
   expired.changed = change{status::completed, never, at_second(9), 0, 0};

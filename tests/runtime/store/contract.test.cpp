@@ -171,8 +171,8 @@ TEMPLATE_TEST_CASE("a change shows in lists, in the open ones and in the finishe
   CHECK(open[2].no == 6);
   CHECK(s->open_after(6, 3).value().empty());
   CHECK(s->finished_before(at_second(301), at_second(301), 10).value() == std::vector<invocation_no>{4, 2});
-  CHECK(s->finished_before(at_second(300), 10).value() == std::vector<invocation_no>{4});
-  CHECK(s->finished_before(at_second(301), 1).value() == std::vector<invocation_no>{4});
+  CHECK(s->finished_before(at_second(300), at_second(300), 10).value() == std::vector<invocation_no>{4});
+  CHECK(s->finished_before(at_second(301), at_second(301), 1).value() == std::vector<invocation_no>{4});
 }
 
 TEMPLATE_TEST_CASE("a list is filtered, newest first, in pages", "[store]", memory_ground,
