@@ -84,7 +84,8 @@ TEST_CASE("a gateway that requires a key refuses a request without one") {
 
   CHECK(bare.status == 400);
   CHECK(bare.headers.value_or("content-type", "") == problem);
-  CHECK_THAT(bare.text("detail"), Contains("Idempotency-Key") && Contains("double"));
+  CHECK(bare.text("detail").find("Idempotency-Key") != std::string::npos);
+  CHECK(bare.text("detail").find("double") != std::string::npos);
   CHECK(keyed.status == 200);
   CHECK(again.text("id") == keyed.text("id"));
 }
