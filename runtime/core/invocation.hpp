@@ -217,6 +217,7 @@ private:
   void cancel_in_flight(effect_base& e) noexcept;
   void end_stream(const effect_base& e, const result<std::string>& outcome) const;
   void make_ready(effect_base& e, result<std::string> value, std::uint64_t signal = 0);
+  void take_fallback(effect_base& e, result<std::string> value);
   void share_answer(effect_base& e, const store::claimant& from, result<std::string> value);
   std::string service_of(const effect_base& e) const;
   std::string key_of(const effect_base& e) const;

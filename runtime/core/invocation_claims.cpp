@@ -89,6 +89,23 @@ void invocation::on_claimed(std::uint64_t id, action_claimed& a) {
   advance();
 }
 
+// The service has failed and nothing has happened: whoever waits for the key tries for itself, and a
+// saga has nothing to undo.
+void invocation::take_fallback(effect_base& e, result<std::string> value) {
+  if (e.undoes()) { // nothing is undone by a fallback
+    value = error{errc::unavailable, "only its fallback has answered"};
+    if (!undo_failed(e, value))
+      make_ready(e, std::move(value));
+    return;
+  }
+  if (e.claimed_)
+    close_claim(e, store::settling::freed);
+  if (e.saga_ && !e.saga_->undoes)
+    share_answer(e, {0, "fallback"}, std::move(value));
+  else
+    make_ready(e, std::move(value));
+}
+
 // Another one's answer: this effect has done nothing, and a saga must not undo it from here.
 void invocation::share_answer(effect_base& e, const store::claimant& from,
                               result<std::string> value) {

@@ -205,6 +205,8 @@ void invocation::on_reply(std::uint64_t id, call_reply& r) {
   bool doubtful = !r.outcome && r.outcome.error().outcome == certainty::unknown;
   if (doubtful && e->cls_ == effect_class::at_most_once)
     settle(*e, to_string(r.outcome.error()));
+  else if (r.degraded && r.outcome)
+    take_fallback(*e, std::move(r.outcome));
   else if (!undo_failed(*e, r.outcome))
     make_ready(*e, std::move(r.outcome));
   advance();

@@ -218,7 +218,7 @@ struct compensated {
 };
 
 /// The completion that follows at `at` is the answer that another effect got under the same business
-/// key: this invocation has done nothing itself, and has nothing to undo.
+/// key, or (invocation 0) a fallback's: this invocation has done nothing, and has nothing to undo.
 struct answered_by {
   address at;
   invocation_no invocation = 0;

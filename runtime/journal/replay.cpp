@@ -215,6 +215,11 @@ const completion* replay::carried(const command& c) const {
   return i != carried_.end() && same_request(i->second.asked, c) ? &i->second.got : nullptr;
 }
 
+const completion* replay::carried(const address& a) const {
+  auto i = carried_.find(a);
+  return i == carried_.end() ? nullptr : &i->second.got;
+}
+
 const replay::sending* replay::unsettled(const command& c) const {
   auto i = unsettled_.find(c.at);
   return i != unsettled_.end() && same_request(i->second.asked, c) ? &i->second.how : nullptr;

@@ -76,6 +76,8 @@ public:
   bool is_borrowed(const address& a) const { return borrowed_.contains(a); }
   /// After a retry: the success that the run before had at this address for the same request.
   const completion* carried(const command& c) const;
+  /// The same, of an effect whose command was kept: it had succeeded beside what failed.
+  const completion* carried(const address& a) const;
   bool carries() const noexcept { return !carried_.empty() || !unsettled_.empty(); }
   /// After a retry: the effect there failed definitely, so it runs anew under a new key.
   bool renewed(const address& a) const { return renewed_.contains(a); }

@@ -74,6 +74,7 @@ TEST_CASE("tools of every kind are read") {
   CHECK(ticketing.retry.total_timeout == 30s);
 
   const auto& chat = t.tools.at("chat");
+  CHECK(chat.key == "/ticket/id");
   CHECK(chat.effect == effect_class::at_most_once);
   CHECK(chat.http.body == "{\"text\": {text}, \"price\": \"${5}\"}");
   CHECK(chat.reconcile.url == "http://127.0.0.1:8081/posts?ref={idempotency_key}");

@@ -27,10 +27,10 @@ inline task<receipt> run_errand(order in) {
     (void)co_await sleep(between_tries);
     found = co_await tool("look").arg("id", in.id).call<std::string>();
   }
-  auto paid = co_await tool("charge").arg("id", in.id).key(in.id).call<std::string>();
+  auto paid = co_await tool("charge").arg("id", in.id).key(in.id.substr(0, 200)).call<std::string>();
   for (int n = 1; n < tries && !paid; ++n) {
     (void)co_await sleep(between_tries);
-    paid = co_await tool("charge").arg("id", in.id).key(in.id).call<std::string>();
+    paid = co_await tool("charge").arg("id", in.id).key(in.id.substr(0, 200)).call<std::string>();
   }
   auto slept = co_await sleep(std::chrono::milliseconds{700});
   auto posted = co_await tool("post").arg("id", in.id).call<std::string>();

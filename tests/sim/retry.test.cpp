@@ -251,3 +251,32 @@ TEST_CASE("a cancelled invocation is retried from where the cancellation reached
   REQUIRE(reaches(stage, a->id, store::status::completed));
   CHECK(w.total("tool:charge") == 1);
 }
+
+TEST_CASE("what succeeded beside a failure is not asked again in any schedule", "[retry]") {
+  play("both_fail_anyhow", [](order) -> task<receipt> {
+    auto all = co_await when_all(tool("aut").arg("n", 1).call<std::string>(),
+                                 tool("fire").call<std::string>(),
+                                 tool("aut").arg("n", 2).call<std::string>());
+    if (!std::get<0>(all) || !std::get<2>(all))
+      co_return errc::failed;
+    receipt out;
+    out.steps = std::get<1>(all) ? 1 : 0;
+    co_return out;
+  });
+  for (std::uint64_t seed = 1; seed <= 50; ++seed) {
+    auto o = failing_at_first(effect_class::idempotent, certainty::definite);
+    o.seed = seed;
+    o.agents.push_back(named("both_fail_anyhow"));
+    on_call(o, "tool:aut", [](kit::scripted_answer& a, std::uint32_t nth) {
+      if (nth == 1)
+        a.value = error{errc::failed, "not today"};
+      a.effect = a.value.has_value();
+    });
+    kit::world w;
+    kit::stage stage{w, o};
+    auto a = retried(stage, "both_fail_anyhow");
+
+    CHECK(receipt_of(a).steps == 1);
+    CHECK(w.total("tool:fire") == 1);
+  }
+}

@@ -306,24 +306,24 @@ TEST_CASE("a saga does not undo what another invocation has done under its busin
 TEST_CASE("a child agent can be what undoes a step") {
   kit::world world;
   auto cast = shop();
-  play("undoer", [](order in) -> task<receipt> {
+  play("saga_undoer", [](order in) -> task<receipt> {
     auto done = co_await tool("refund").arg("sum", in.amount).call<std::string>();
     if (!done)
       co_return std::move(done).error();
     co_return receipt{};
   });
-  play("parent", [](order in) -> task<receipt> {
+  play("saga_parent", [](order in) -> task<receipt> {
     saga deal;
     auto paid = co_await deal.step(tool("charge").arg("sum", in.amount).call<std::string>(),
-                                   compensation::by_agent("undoer", in));
+                                   compensation::by_agent("saga_undoer", in));
     auto why = error{errc::failed, "changed its mind"};
     co_return co_await deal.fail<receipt>(why);
   });
-  cast.agents.push_back(named("undoer"));
-  cast.agents.push_back(named("parent"));
+  cast.agents.push_back(named("saga_undoer"));
+  cast.agents.push_back(named("saga_parent"));
   kit::stage aut{world, cast};
 
-  auto a = aut.invoke("parent", one_order);
+  auto a = aut.invoke("saga_parent", one_order);
   aut.run_until([&] { return a->ended; });
 
   CHECK(a->state == store::status::failed);
