@@ -135,7 +135,8 @@ void replay::leave_behind(std::size_t kept) {
       renewed_.insert(done->at);
       reissued_.erase(done->at);
     } else if (done->ok) {
-      carried_[done->at] = success{all[done->at].what, std::move(*done)};
+      auto at = done->at; // the right side of an assignment comes first, and takes it
+      carried_[at] = success{all[at].what, std::move(*done)};
     }
   }
   for (auto& [at, a] : all) {

@@ -2,6 +2,7 @@
 // The agents of the golden journals, and how each journal came about.
 
 #include "runtime/core/agent.hpp"
+#include "runtime/core/saga.hpp"
 #include "tests/kit/stage.hpp"
 
 #include <fmt/format.h>
@@ -191,6 +192,31 @@ class golden_parent final : public agent<job, std::string> {
 };
 TROUPE_AGENT(golden_parent)
 
+class golden_sender final : public agent<job, std::string> {
+  task<std::string> run(job in) override {
+    co_return co_await tool("charge").arg("id", in.id).key("sent").call<std::string>();
+  }
+};
+TROUPE_AGENT(golden_sender)
+
+/// Pays, takes what another one has done under the same business key, and undoes what it has done
+/// itself.
+class golden_saga final : public agent<job, std::string> {
+  task<std::string> run(job in) override {
+    saga deal;
+    auto paid = co_await deal.step(tool("charge").arg("id", in.id).call<std::string>(),
+                                   tool("charge").arg("id", "back"));
+    if (!paid)
+      co_return std::move(paid).error();
+    auto sent = co_await deal.step(tool("charge").arg("id", in.id).key("sent").call<std::string>(),
+                                   tool("charge").arg("id", "recalled"));
+    if (!sent)
+      co_return std::move(sent).error();
+    co_return co_await deal.fail<std::string>(error{errc::failed, "out of stock"});
+  }
+};
+TROUPE_AGENT(golden_saga)
+
 inline kit::scripted_service service(std::string name, effect_class cls,
                                      std::chrono::milliseconds latency) {
   kit::scripted_service s;
@@ -211,7 +237,7 @@ struct cast : kit::stage_options {
     for (auto* name :
          {"golden_sequence", "golden_race", "golden_keyed", "golden_yield", "golden_unknown",
           "golden_generation", "golden_retry", "golden_signal", "golden_model", "golden_locals",
-          "golden_cancel", "golden_death", "golden_parent"}) {
+          "golden_cancel", "golden_death", "golden_parent", "golden_saga", "golden_sender"}) {
       agent_options a;
       a.name = name;
       a.yields = a.name == "golden_yield";
@@ -282,6 +308,12 @@ inline void play_race(kit::world& w) {
 inline void play_keyed(kit::world& w) {
   play_to_end(w, "golden_keyed");
   play_to_end(w, "golden_keyed");
+}
+
+/// One that sends, and then one that finds it sent.
+inline void play_saga(kit::world& w) {
+  play_to_end(w, "golden_sender");
+  play_to_end(w, "golden_saga");
 }
 
 inline void play_unknown(kit::world& w) {
@@ -433,6 +465,7 @@ inline std::vector<scenario> scenarios() {
     {"locals", "Time, chance, events and a step of its own.", plain("golden_locals")},
     {"cancel", "Cancelled while a call is in flight; it still cleans up.", play_cancel},
     {"death", "An exception, and the next life.", play_death},
+    {"saga", "Undone, but for what another invocation has done.", play_saga, 2},
     {"children", "One child that is waited for, one that is not.", plain("golden_parent")},
   };
 }

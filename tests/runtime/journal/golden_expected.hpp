@@ -344,6 +344,23 @@ inline std::vector<row> children() {
   };
 }
 
+inline std::vector<row> undone_saga() {
+  auto shared = charge(root(1), at(20));
+  shared.key = "sent";
+  auto back = with(issued(root(2), effect_kind::tool, effect_class::idempotent, "charge", at(20)),
+                   R"({"id":"back"})");
+  error why{errc::failed, "out of stock"};
+  // Rows before are those of the one that sent.
+  return {
+    accepted("golden_saga", 5, at(10)),
+    turn(6, {charge(root(0), at(10))}),
+    turn(7, {got(root(0), charged, at(20)), shared}),
+    turn(8, {journal::answered_by{root(1), 1, "0/-/0"}, got(root(1), charged, at(20)), back}),
+    turn(9, {got(root(2), charged, at(30)), journal::compensated{root(0), root(2), at(30)},
+             failed(why, at(30))}),
+  };
+}
+
 /// By the name of the golden file.
 inline std::map<std::string, std::vector<row>> expected_rows() {
   return {
@@ -362,6 +379,7 @@ inline std::map<std::string, std::vector<row>> expected_rows() {
     {"locals", locals()},
     {"cancel", cancel()},
     {"death", death()},
+    {"saga", undone_saga()},
     {"children", children()},
   };
 }
