@@ -89,12 +89,14 @@ rate_end limiter::end_of(const flight& f, const error* why,
   if (why == nullptr)
     return out;
   out.retry_after = why->retry_after;
-  if (refuses_key(f.left.status) || why->code == errc::budget_exceeded)
+  if (refuses_key(f.left.status) || why->code == errc::budget_exceeded) {
     out.how = rate_outcome::key_dead;
-  else if (why->code == errc::rate_limited || f.left.status == 429 || f.left.status == 529)
+    out.why = *why;
+  } else if (why->code == errc::rate_limited || f.left.status == 429 || f.left.status == 529) {
     out.how = rate_outcome::throttled;
-  else
+  } else {
     out.how = rate_outcome::failed;
+  }
   if (why->outcome == certainty::definite && !used)
     out.used = token_use{}; // refused: no tokens went through
   return out;

@@ -102,7 +102,9 @@ std::optional<error> rate_limiter::hopeless(const rate_claim& c, steady_time now
     rested = std::min(rested, k.rests_until());
   }
   if (!alive)
-    return with_wait(errc::unavailable, "no API key of this model is accepted any more",
+    return with_wait(refused_ ? refused_->code : errc::unavailable,
+                     "no API key of this model is accepted any more"
+                       + (refused_ ? ": " + refused_->message : std::string{}),
                      until(revived, now));
   if (rested > now && rested > c.deadline)
     return with_wait(errc::rate_limited,
@@ -218,6 +220,7 @@ void rate_limiter::finish(std::uint64_t id, const rate_end& end, steady_time now
       break;
     case rate_outcome::key_dead:
       key.die(now);
+      refused_ = end.why;
       break;
     case rate_outcome::not_sent:
     case rate_outcome::failed:

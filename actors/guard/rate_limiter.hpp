@@ -61,6 +61,7 @@ struct rate_end {
   std::optional<token_use> used; ///< absent: as estimated
   std::optional<std::chrono::milliseconds> retry_after;
   server_limits left;
+  std::optional<error> why{}; ///< of a key that was refused: what its next callers are told
 };
 
 class rate_limiter {
@@ -75,8 +76,8 @@ public:
 
   /// @param id names it; of no other call that waits or is in flight
   /// @returns `overloaded` (queue full), `rate_limited` (the keys rest for longer than it can wait),
-  ///          `deadline_exceeded` (its turn would come too late), `unavailable` (no key is
-  ///          left); the first three with `retry_after`
+  ///          `deadline_exceeded` (its turn would come too late), or why the last key was refused
+  ///          (no key is left); the first three with `retry_after`
   result<void> enqueue(std::uint64_t id, rate_claim claim, steady_time now);
 
   /// Those that may go now, in their order, with all they need taken; and those that never will.
@@ -120,6 +121,7 @@ private:
   std::unordered_map<std::uint64_t, rate_claim> claims_; ///< those that wait
   std::set<std::pair<steady_time, std::uint64_t>> deadlines_; ///< theirs, the next one first
   std::unordered_map<std::uint64_t, grant> granted_;
+  std::optional<error> refused_; ///< why the last key was set aside
   double cost_waiting_ = 0; ///< minutes of one key that all who wait will take
   double usual_seconds_ = 0; ///< in flight, smoothed; 0: nothing has ended yet
 };
