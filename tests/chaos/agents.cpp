@@ -112,8 +112,9 @@ TROUPE_AGENT(courier)
 struct question {
   std::string model;
   std::string text;
+  bool streams = false;
 };
-BOOST_DESCRIBE_STRUCT(question, (), (model, text))
+BOOST_DESCRIBE_STRUCT(question, (), (model, text, streams))
 
 struct answer {
   std::string text;
@@ -122,7 +123,8 @@ BOOST_DESCRIBE_STRUCT(answer, (), (text))
 
 class asker final : public agent<question, answer> {
   task<answer> run(question in) override {
-    auto said = co_await llm(in.model).complete(in.text);
+    auto asked = in.streams ? llm(in.model).stream(in.text) : llm(in.model).complete(in.text);
+    auto said = co_await std::move(asked);
     if (!said)
       co_return std::move(said).error();
     answer out;

@@ -46,6 +46,8 @@ kind = "openai"
 model = "wall"
 base_url = "http://127.0.0.1:{1}/{0}/v1"
 timeout = "1s"
+first_chunk_timeout = "1s"
+stall_timeout = "1s"
 total_timeout = "20s"
 attempts_max = {2}
 response_size_max = "256KiB"
@@ -54,6 +56,7 @@ backoff_throttled = "40ms"
 backoff_max = "100ms"
 breaker.open_for = "200ms"
 limits.cooling = "50ms"
+limits.cooling_max = "1s"
 limits.set_aside = "300ms"
 )",
                           f.name, wall_port, attempts_max);
@@ -79,6 +82,8 @@ struct asked {
 
 class wall_test {
 public:
+  explicit wall_test(bool streams) : streams_(streams) {}
+
   std::vector<asked> ask_all(std::string_view round, std::uint64_t times) {
     std::vector<asked> out;
     for (std::uint64_t i = 0; i < times; ++i)
@@ -103,7 +108,9 @@ public:
     net::http_headers headers;
     headers.add("Prefer", "respond-async");
     auto got = peer_.post("/v1/agents/asker/invocations",
-                          fmt::format(R"({{"model":"{}","text":"{}"}})", f.name, text), headers);
+                          fmt::format(R"({{"model":"{}","text":"{}","streams":{}}})", f.name, text,
+                                      streams_),
+                          headers);
     INFO(got.failure + got.body);
     REQUIRE(got.status == 202);
     a.id = got.text("id");
@@ -136,19 +143,20 @@ public:
   void heal() { REQUIRE(wall_.post("/heal").status == 200); }
 
 private:
+  bool streams_;
   wall_processes both_;
   http_peer peer_{fmt::format("http://127.0.0.1:{}", both_.port)};
   http_peer wall_{fmt::format("http://127.0.0.1:{}", both_.wall_port)};
 };
 
-} // namespace
-
-TEST_CASE("llm_wall with faults 27 to 36 and 38 and 39: the caller has the whole answer or one clean error") {
-  wall_test t;
+// Asks each model, and holds what came of it against the list. Prints a table.
+void expect_clean_answers(bool streams) {
+  wall_test t{streams};
 
   auto all = t.ask_all("first", calls_each);
 
-  std::printf("%-28s %-18s %9s %9s\n", "fault", "outcome", "attempts", "longest");
+  std::printf("%-28s %-18s %9s %9s\n", streams ? "fault (streamed)" : "fault", "outcome",
+              "attempts", "longest");
   for (const auto& f : wall_faults()) {
     auto requests = t.requests(f.name);
     auto allowed = (f.attempts == 0 ? attempts_max : f.attempts) * calls_each;
@@ -164,14 +172,27 @@ TEST_CASE("llm_wall with faults 27 to 36 and 38 and 39: the caller has the whole
     }
     INFO(f.name << ": " << requests << " requests");
     CHECK(requests <= allowed);
-    CHECK(requests >= 1); // a key that is refused, or must wait for hours, is not sent a second call
+    CHECK(requests >= 1); // a key that was refused, or is to rest for hours, gets no second call
     std::printf("%-28s %-18s %9.1f %6lld ms\n", f.name.c_str(), outcome.c_str(),
-                static_cast<double>(requests) / calls_each, static_cast<long long>(longest.count()));
+                static_cast<double>(requests) / calls_each,
+                static_cast<long long>(longest.count()));
   }
 }
 
-TEST_CASE("llm_wall with faults 27 to 36 and 38 and 39: once the provider is well so is every model") {
-  wall_test t;
+} // namespace
+
+TEST_CASE("llm_wall with faults 27 to 36 and 38 and 39: "
+          "the caller has the whole answer or one clean error") {
+  expect_clean_answers(false);
+}
+
+TEST_CASE("llm_wall with faults 27 to 36 and 38 and 39: the same of answers that are streamed") {
+  expect_clean_answers(true);
+}
+
+TEST_CASE("llm_wall with faults 27 to 36 and 38 and 39: "
+          "once the provider is well so is every model") {
+  wall_test t{GENERATE(false, true)};
   t.ask_all("before", 1);
 
   t.heal();
