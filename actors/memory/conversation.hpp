@@ -20,14 +20,16 @@ struct kept_turn {
 BOOST_DESCRIBE_STRUCT(kept_turn, (), (user, assistant))
 
 /// The saved state of a conversation: all that its next turn needs.
+/// The window comes first in its JSON: a state that grows near its end is stored in new pieces only
+/// (runtime/journal, Chains).
 struct conversation {
+  std::vector<kept_turn> window; ///< oldest first
   std::int64_t turns = 0;     ///< in all
   std::int64_t forgotten = 0; ///< of them; told in `summary`, where there is one
   std::int64_t spoke_at = 0;  ///< UTC microseconds of the last turn's beginning
   std::string summary;
-  std::vector<kept_turn> window; ///< oldest first
 };
-BOOST_DESCRIBE_STRUCT(conversation, (), (turns, forgotten, spoke_at, summary, window))
+BOOST_DESCRIBE_STRUCT(conversation, (), (window, summary, turns, forgotten, spoke_at))
 
 /// Whether nobody has spoken for longer than `ttl` (0: never too long).
 bool expired(const conversation& c, utc_time now, std::chrono::milliseconds ttl) noexcept;

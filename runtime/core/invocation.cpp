@@ -139,7 +139,7 @@ void invocation::on_history(history& h) {
   if (h.state && !r.state()) {
     // A keyed agent's state as it is now; on replay it is read from here. From now on the store
     // says that this one has begun: after a restart it gets the key before those that wait.
-    out_.add(journal::entry{journal::state_loaded{keep(*h.state)}});
+    out_.add(journal::entry{journal::state_loaded{keep_state(*h.state)}});
     extra().changed = change_to(store::status::running);
     stale_status_ = false;
   }
@@ -294,7 +294,7 @@ void invocation::on_key_granted() {
           pause(loaded.error());
           return;
         }
-        out_.add(journal::entry{journal::state_loaded{keep(std::move(state))}});
+        out_.add(journal::entry{journal::state_loaded{keep_state(std::move(state))}});
         has_key_ = true;
         key_asked_ = false;
         advance();

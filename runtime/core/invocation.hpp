@@ -164,6 +164,7 @@ private:
   void record_note(std::string name, std::string detail);
   journal::payload keep(std::string text);
   journal::payload keep_chain(const std::vector<std::string>& items);
+  journal::payload keep_state(std::string text);
   store::change change_to(store::status s, utc_time wake_at = never) const;
   void count_entry();
   store::unit& extra();

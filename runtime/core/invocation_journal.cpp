@@ -1,10 +1,12 @@
 // What an invocation writes, and when.
 #include "runtime/core/invocation.hpp"
 #include "runtime/core/planted.hpp"
+#include "runtime/journal/stored_journal.hpp"
 
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <utility>
 
 namespace troupe {
 namespace {
@@ -176,6 +178,22 @@ journal::payload invocation::keep_chain(const std::vector<std::string>& items) {
   journal::payload p;
   p.stored = true;
   p.hash = node;
+  return p;
+}
+
+// A keyed agent's state comes with each of its invocations, and from one to the next most of it is the
+// same. In pieces, what has not changed at its beginning is stored once.
+journal::payload invocation::keep_state(std::string text) {
+  if (text.size() <= world_.options.inline_max)
+    return keep(std::move(text));
+  std::vector<std::string> pieces;
+  for (std::size_t at = 0; at < text.size(); at += state_piece_size)
+    pieces.push_back(text.substr(at, state_piece_size));
+  auto length = std::exchange(chain_length_, 0U); // those are of the last model call
+  auto head = std::exchange(chain_head_, digest{});
+  auto p = keep_chain(pieces);
+  chain_length_ = length;
+  chain_head_ = head;
   return p;
 }
 

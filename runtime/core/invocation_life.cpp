@@ -253,7 +253,7 @@ void invocation::next_generation(std::string state) {
   began.patches = patches_;
   out_.add(journal::entry{std::move(began)});
   if (!saved.empty())
-    out_.add(journal::entry{journal::state_loaded{keep(saved)}});
+    out_.add(journal::entry{journal::state_loaded{keep_state(saved)}});
   if (!saved.empty() && planted(planted_bug::state_saved_at_checkpoint))
     extra().state = store::saved_state{who_.agent, who_.key, saved};
   if (planted(planted_bug::signal_not_carried_over))
@@ -388,7 +388,7 @@ bool invocation::end_turn() {
   if (quiet && may_yield()) {
     // As in a monitor: what it has changed so far is seen by those that it lets in.
     auto state = agent_->save_state();
-    out_.add(journal::entry{journal::state_loaded{keep(state)}});
+    out_.add(journal::entry{journal::state_loaded{keep_state(state)}});
     extra().state = store::saved_state{who_.agent, who_.key, std::move(state)};
     has_key_ = false;
     mark_suspended();

@@ -1,7 +1,10 @@
 #include "runtime/journal/stored_journal.hpp"
 
+#include "runtime/core/json_text.hpp"
+
 #include <cstring>
 #include <map>
+#include <optional>
 
 namespace troupe {
 namespace {
@@ -14,6 +17,53 @@ result<void> fetch(store::durable_store& store, journal::payload& p) {
   if (!bytes)
     return std::move(bytes).error();
   p.text = std::move(*bytes);
+  return {};
+}
+
+constexpr auto digest_size = sizeof(digest::bytes);
+
+// A link of a chain: what is before it, and what it holds.
+struct link_bytes {
+  digest before;
+  digest item;
+};
+
+std::optional<link_bytes> as_link(const std::string& bytes) {
+  if (bytes.size() != 2 * digest_size)
+    return std::nullopt;
+  link_bytes out;
+  std::memcpy(out.before.bytes.data(), bytes.data(), digest_size);
+  std::memcpy(out.item.bytes.data(), bytes.data() + digest_size, digest_size);
+  return out;
+}
+
+bool is_json(const std::string& text) {
+  json_reader in{text};
+  return in.skip() && in.end();
+}
+
+// A state is a chain of pieces; in older journals, one blob, which is JSON as no link is.
+result<void> fetch_state(store::durable_store& store, journal::payload& p) {
+  if (auto fetched = fetch(store, p); !fetched || !p.stored || !as_link(p.text) || is_json(p.text))
+    return fetched;
+  std::vector<std::string> pieces;
+  for (auto link = as_link(p.text); link;) {
+    auto piece = store.load_blob(link->item);
+    if (!piece)
+      return std::move(piece).error();
+    pieces.push_back(std::move(*piece));
+    if (link->before == digest{})
+      break;
+    auto node = store.load_blob(link->before);
+    if (!node)
+      return std::move(node).error();
+    link = as_link(*node);
+    if (!link)
+      return error{errc::corrupted, "what should be a link of a state is none"};
+  }
+  p.text.clear();
+  for (auto i = pieces.rbegin(); i != pieces.rend(); ++i)
+    p.text += *i;
   return {};
 }
 
@@ -31,7 +81,7 @@ result<void> fetch(store::durable_store& store, journal::entry& e) {
   if (auto* p = std::get_if<journal::generation_began>(&e))
     return fetch(store, p->state);
   if (auto* p = std::get_if<journal::state_loaded>(&e))
-    return fetch(store, p->state);
+    return fetch_state(store, p->state);
   if (auto* p = std::get_if<journal::resolved>(&e))
     return fetch(store, p->value);
   if (auto* p = std::get_if<journal::note>(&e))
@@ -44,18 +94,16 @@ result<void> fetch(store::durable_store& store, journal::entry& e) {
 // The link named `at` and those before it, as far as they are not there yet.
 result<void> fetch_chain(store::durable_store& store, digest at,
                          std::map<digest, journal::chain_link>& into) {
-  constexpr auto size = sizeof(digest::bytes);
   while (at != digest{} && !into.contains(at)) {
     auto node = store.load_blob(at);
     if (!node)
       return std::move(node).error();
-    if (node->size() != 2 * size)
+    auto parts = as_link(*node);
+    if (!parts)
       return error{errc::corrupted, "what should be a message's link is none"};
     journal::chain_link link;
-    digest item;
-    std::memcpy(link.before.bytes.data(), node->data(), size);
-    std::memcpy(item.bytes.data(), node->data() + size, size);
-    auto text = store.load_blob(item);
+    link.before = parts->before;
+    auto text = store.load_blob(parts->item);
     if (!text)
       return std::move(text).error();
     link.text = std::move(*text);

@@ -10,6 +10,11 @@
 
 namespace troupe {
 
+/// A keyed agent's state above `inline_max` is stored as a chain of pieces of so many bytes: a state
+/// that grows at its end costs its new pieces only. 2 KiB: the last one, which is stored anew each
+/// time, is half of that on average; smaller ones cost more in links than they save.
+inline constexpr std::size_t state_piece_size = 2'048;
+
 /// What replay needs: all values, but of a model call's conversation only its hash.
 ///
 /// @returns `errc::corrupted` naming the row; `errc::not_found` where there is none

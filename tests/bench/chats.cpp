@@ -93,7 +93,7 @@ std::unique_ptr<config::cast> play(const std::filesystem::path& folder) {
 
 struct figure {
   double turns_per_s;
-  double rss_each;
+  double rss_bytes; ///< when all are idle
   double store_bytes;
   double mixed_up;
 };
@@ -104,14 +104,12 @@ figure life(const std::filesystem::path& folder, int n, int from, int to) {
   {
     auto troupe = play(folder);
     talk(*troupe, n / 10, from, from + 1); // pools and tables of the libraries
-    ::malloc_trim(0);
-    auto before = bench::rss_bytes();
     auto begin = std::chrono::steady_clock::now();
     talk(*troupe, n, from + 1, to);
     f.turns_per_s = n * (to - from - 1) / (bench::ms_since(begin) / 1000);
     ::usleep(500'000);
     ::malloc_trim(0); // what the burst of talking used is not part of waiting
-    f.rss_each = (static_cast<double>(bench::rss_bytes()) - static_cast<double>(before)) / n;
+    f.rss_bytes = static_cast<double>(bench::rss_bytes());
     for (int c = 0; c < n; ++c) {
       auto state = troupe->store().load_state("desk", fmt::format("c-{}", c));
       auto kept = from_json<conversation>(state.value().value_or("{}"));
@@ -137,7 +135,12 @@ int main(int argc, char** argv) {
   CLI11_PARSE(app, argc, argv);
   bench::scratch folder;
   std::ofstream{folder.path() / "fast.script.json"} << fmt::format(R"({{"otherwise":"{}"}})", answered);
+  auto few = folder.path() / "few";
+  std::filesystem::create_directory(few);
+  std::filesystem::copy(folder.path() / "fast.script.json", few);
   auto half = turns / 2;
+  // What a process needs for any conversation at all is taken off.
+  auto small = bench::in_fresh_process([&] { return life(few, n / 10, 0, half); });
   // Each life begins with one turn of a tenth of them.
   auto spoken = [n](int of) { return n * (of - 1) + n / 10; };
   auto first = bench::in_fresh_process([&] { return life(folder.path(), n, 0, half); });
@@ -148,5 +151,5 @@ int main(int argc, char** argv) {
              "\"mixed_up\":{:.0f}}}\n",
              n, turns, first.turns_per_s, second.turns_per_s, first.store_bytes / spoken(half),
              (second.store_bytes - first.store_bytes) / spoken(turns - half),
-             std::max(first.rss_each, second.rss_each), first.mixed_up + second.mixed_up);
+             (first.rss_bytes - small.rss_bytes) / (n - n / 10), first.mixed_up + second.mixed_up);
 }

@@ -176,6 +176,59 @@ TEST_CASE("pictures are seen in their turn and remembered by their number") {
   CHECK(kept(w, "a").window.at(0).user == "what is it?\n[1 images]");
 }
 
+TEST_CASE("a late turn of a conversation costs the store what an early one does") {
+  kit::scripted_llm model{"fast"};
+  model.by([](const kit::scripted_call& c) {
+    return std::optional{kit::says(fmt::format("{} {}", c.nth, std::string(400, 'a')))};
+  });
+  kit::world w;
+  kit::stage aut{w, desk_with(model, keyed)};
+  auto ten_turns = [&, t = 0]() mutable {
+    auto before = w.disk->bytes();
+    for (int i = 0; i < 10; ++i)
+      (void)output_of(turn(aut, asks("a", fmt::format("{} {}", t++, std::string(200, 'u')))));
+    return w.disk->bytes() - before;
+  };
+
+  (void)ten_turns();
+  auto early = ten_turns();
+  (void)ten_turns();
+  auto late = ten_turns(); // 40 turns of 170 tokens: all of it is in the window
+
+  WARN("a turn of 600 bytes: " << early / 10 << " bytes early, " << late / 10 << " late");
+  CHECK(kept(w, "a").window.size() == 40);
+  CHECK(late < early * 5 / 4);
+}
+
+TEST_CASE("a long conversation is whole after a crash in the middle of a turn") {
+  kit::scripted_llm model{"fast"};
+  model.by([](const kit::scripted_call& c) {
+    auto last = last_of(c);
+    if (last == "give it back")
+      return std::optional{kit::calls_tool("refund", R"({"id":"o-1"})")};
+    return std::optional{kit::says("to " + last.substr(0, 8))};
+  });
+  kit::world w;
+  kit::stage aut{w, desk_with(model, keyed + "approve = [\"refund\"]\n")};
+  for (int i = 0; i < 30; ++i)
+    (void)output_of(turn(aut, asks("a", fmt::format("turn {:2} {}", i, std::string(500, 'u')))));
+  auto a = aut.invoke("desk", asks("a", "give it back"), "key");
+  aut.run(1min);
+
+  auto id = a->id;
+  aut.crash();
+  aut.restart();
+  a = aut.invoke("desk", asks("a", "give it back"), "key");
+  (void)aut.ask<command_reply>(signal_request{id, "approve", R"({"approved":true})"});
+  aut.run_until([&] { return a->ended; });
+
+  CHECK(output_of(*a).text == "to refunded");
+  auto c = kept(w, "a");
+  REQUIRE(c.window.size() == 31);
+  for (std::size_t i = 0; i < 30; ++i)
+    CHECK(c.window[i].assistant == fmt::format("to turn {:2} ", i));
+}
+
 TEST_CASE("a thousand conversations at once are not mixed up") {
   constexpr int conversations = 1'000;
   constexpr int turns = 4;
