@@ -189,7 +189,7 @@ run_messages() {
   naive messages
   expect 1200 messages
   row "message storm" naive "$messages" $((messages - keys)) ""
-  durable messages notifier id effects "$messages" first
+  durable messages notifier id effects "$messages" second
   row "message storm" troupe "$messages" $((messages - keys)) ""
 }
 run_charges() {
