@@ -135,21 +135,23 @@ int main(int argc, char** argv) {
   CLI11_PARSE(app, argc, argv);
   bench::scratch folder;
   std::ofstream{folder.path() / "fast.script.json"} << fmt::format(R"({{"otherwise":"{}"}})", answered);
-  auto few = folder.path() / "few";
-  std::filesystem::create_directory(few);
-  std::filesystem::copy(folder.path() / "fast.script.json", few);
+  auto more = folder.path() / "twice";
+  std::filesystem::create_directory(more);
+  std::filesystem::copy(folder.path() / "fast.script.json", more);
   auto half = turns / 2;
-  // What a process needs for any conversation at all is taken off.
-  auto small = bench::in_fresh_process([&] { return life(few, n / 10, 0, half); });
   // Each life begins with one turn of a tenth of them.
   auto spoken = [n](int of) { return n * (of - 1) + n / 10; };
   auto first = bench::in_fresh_process([&] { return life(folder.path(), n, 0, half); });
   auto second = bench::in_fresh_process([&] { return life(folder.path(), n, half, turns); });
+  // Caches and pools are a cost of the process: what a conversation costs shows where there are more.
+  auto twice = bench::in_fresh_process([&] { return life(more, 2 * n, 0, half); });
   fmt::print("{{\"bench\":\"chats\",\"conversations\":{},\"turns\":{},\"turns_per_s_early\":{:.0f},"
              "\"turns_per_s_late\":{:.0f},\"store_bytes_per_turn_early\":{:.0f},"
-             "\"store_bytes_per_turn_late\":{:.0f},\"rss_bytes_per_idle_conversation\":{:.0f},"
-             "\"mixed_up\":{:.0f}}}\n",
+             "\"store_bytes_per_turn_late\":{:.0f},\"rss_mib\":{:.1f},\"rss_mib_twice_as_many\":{:.1f},"
+             "\"rss_bytes_per_idle_conversation\":{:.0f},\"mixed_up\":{:.0f}}}\n",
              n, turns, first.turns_per_s, second.turns_per_s, first.store_bytes / spoken(half),
              (second.store_bytes - first.store_bytes) / spoken(turns - half),
-             (first.rss_bytes - small.rss_bytes) / (n - n / 10), first.mixed_up + second.mixed_up);
+             first.rss_bytes / 1048576.0, twice.rss_bytes / 1048576.0,
+             (twice.rss_bytes - first.rss_bytes) / n,
+             first.mixed_up + second.mixed_up + twice.mixed_up);
 }
