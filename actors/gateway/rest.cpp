@@ -1,5 +1,6 @@
 #include "actors/gateway/rest.hpp"
 
+#include "actors/flow/chat.hpp"
 #include "actors/gateway/json_out.hpp"
 #include "actors/gateway/rest_helper.hpp"
 #include "actors/gateway/waiting_request.hpp"
@@ -50,7 +51,7 @@ std::string agents_json(const std::vector<agent_options>& agents) {
     const auto* cls = find_agent(name);
     json_object_out o{out};
     o.text("name", a.name);
-    o.text("class", name);
+    o.text("class", is_chat(a) ? std::string{chat_class_word} : name);
     o.flag("loaded", cls != nullptr);
     o.some("key", a.key);
     if (cls == nullptr)
