@@ -98,7 +98,7 @@ result<void> assembly::start() {
   catalog_ = catalog_of(s.what);
   register_chats(s.what, catalog_);
   services_setup services{s.system,   s.env,      s.what, timer_,  s.transport,
-                          s.backends, s.on_fatal, s.mcp,  catalog_};
+                          s.backends, s.on_fatal, s.mcp,  catalog_, make_budgets()};
   auto root = start_services(services);
   if (!root)
     return std::move(root).error();
@@ -117,6 +117,28 @@ result<void> assembly::start() {
   dispatcher_ = s.system.spawn<troupe::dispatcher>(std::move(d));
   watch();
   return {};
+}
+
+// What was spent before stands in the store, as the state of an agent that no topology can name, and
+// goes there in the commit of what it was spent on, or in one before it.
+std::shared_ptr<budget_book> assembly::make_budgets() {
+  constexpr std::string_view keeper = "troupe.budgets";
+  if (setup_.what.budgets.empty())
+    return nullptr;
+  std::vector<budget_options> all;
+  for (const auto& [_, b] : setup_.what.budgets)
+    all.push_back(b);
+  auto book = std::make_shared<budget_book>(std::move(all), setup_.env);
+  // Nobody else calls the store yet.
+  for (std::size_t shard = 0; shard < budget_book::shards; ++shard)
+    if (auto kept = setup_.store.load_state(keeper, std::to_string(shard)); kept && *kept)
+      book->restore(shard, **kept);
+  book->keep = [this, keeper](std::size_t shard, std::string body) {
+    store::unit u;
+    u.state = store::saved_state{std::string{keeper}, std::to_string(shard), std::move(body)};
+    log_.append(std::move(u), nullptr, log_.incarnation(), nullptr);
+  };
+  return book;
 }
 
 // Without one of these nothing works any more, and none can be restarted alone: the process ends

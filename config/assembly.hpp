@@ -96,6 +96,7 @@ public:
 
 private:
   void watch();
+  std::shared_ptr<budget_book> make_budgets();
 
   assembly_setup setup_;
   journal::commit_log log_;

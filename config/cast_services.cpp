@@ -100,10 +100,12 @@ private:
     spec.service = "llm:" + name;
     spec.info = llm_service_info(options);
     spec.start = [&system = setup_.system, &env = setup_.env, timer = setup_.timer,
-                  backend = std::move(*backend), options, gate, meter, callers = callers()](const child_start& s) {
+                  backend = std::move(*backend), options, gate, meter, callers = callers(),
+                  budgets = setup_.budgets,
+                  answers = make_answer_cache(options)](const child_start& s) {
       return result<caf::actor>{
         start_llm_endpoint(system, llm_setup{env, timer, options, backend, gate, s.supervisor,
-                                             s.id, s.checkpoint, meter, callers})};
+                                             s.id, s.checkpoint, meter, callers, budgets, answers})};
     };
     return spec;
   }

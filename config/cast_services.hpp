@@ -20,6 +20,7 @@ struct services_setup {
   std::function<void(const error&)> on_fatal;
   bool mcp = true; ///< starts the clients of MCP servers
   std::shared_ptr<tool_catalog> catalog{}; ///< of what they bring; may be null
+  std::shared_ptr<budget_book> budgets{};  ///< of what models may cost; may be null
 };
 
 /// Starts them in the order of the supervisors' children and puts them into the directory.

@@ -60,6 +60,34 @@ void add_limits(fields<decltype(owner_of(Limits))>& to) {
   to.insert(to.end(), more.begin(), more.end());
 }
 
+/// The tables `fallback`, `cache` and `price` of a model.
+inline void add_instead(fields<endpoint_options>& to) {
+  using model = endpoint_options;
+  using f = model_fallback_options;
+  using k = model_cache_options;
+  using p = price_options;
+  auto more = {
+    entry<texts_codec, &model::fallback, &f::models>("fallback", "short for `fallback.models`"),
+    entry<texts_codec, &model::fallback, &f::models>(
+      "fallback.models", "models that are asked, one after the other, when this one cannot serve"),
+    entry<duration_codec, &model::fallback, &f::cached>(
+      "fallback.cached", "then: an earlier answer to the same question, no older than this"),
+    entry<text_codec, &model::fallback, &f::text>(
+      "fallback.text", "then: this; with a schema only where it holds a value that fits"),
+    entry<duration_codec, &model::cache, &k::ttl>(
+      "cache.ttl", "the same request gets its earlier answer for so long; `\"0s\"`: never"),
+    entry<size_codec, &model::cache, &k::size>("cache.size", "of requests and answers kept"),
+    entry<flag_codec, &model::cache, &k::coalesce>(
+      "cache.coalesce", "a request that is the same as one in flight gets its answer"),
+    entry<number_codec, &model::price, &p::input>("price.input",
+                                                  "money for a million tokens, for `budgets`"),
+    entry<number_codec, &model::price, &p::cached_input>(
+      "price.cached_input", "of those that the provider had kept; 0: as the others"),
+    entry<number_codec, &model::price, &p::output>("price.output", "of an answer"),
+  };
+  to.insert(to.end(), more.begin(), more.end());
+}
+
 /// The table `breaker`.
 template <auto Breaker>
 void add_breaker(fields<decltype(owner_of(Breaker))>& to) {

@@ -14,7 +14,7 @@ constexpr std::size_t name_size_max = 64;
 
 const std::vector<std::string> sections{"troupe", "store",  "gateway", "dispatcher",
                                         "agents", "tools", "models",  "mcp",
-                                        "supervisors"};
+                                        "budgets", "supervisors"};
 
 std::filesystem::path identity(const std::filesystem::path& file) {
   std::error_code failed;
@@ -173,6 +173,8 @@ void loader::read_section(const member& section) {
     read_cast(section, topology_.models, &loader::read_model);
   else if (name == "mcp")
     read_cast(section, topology_.mcp, &loader::read_mcp);
+  else if (name == "budgets")
+    read_cast(section, topology_.budgets, &loader::read_budget);
   else if (name == "supervisors")
     read_cast(section, topology_.supervisors, &loader::read_supervisor);
   else {
@@ -310,6 +312,11 @@ void loader::choose_endpoint(const std::string& path, endpoint_options& out) {
     context_.report_at_key(path + ".api_key_env",
                            "the environment variable " + missing + " is not set",
                            "set it, or use kind = \"auto\" to do without");
+}
+
+void loader::read_budget(const std::string& path, const node& table, budget_options& out) {
+  read_fields(context_, path, table, out, budget_fields());
+  context_.report(path, out.validate());
 }
 
 void loader::read_mcp(const std::string& path, const node& table, mcp_options& out) {

@@ -47,6 +47,7 @@ std::string reference_markdown() {
   add_section(text, "`[mcp.NAME.defaults]` and `[mcp.NAME.tools.TOOL]`, beside those of `[tools.NAME]`",
               tool_fields(tool_kind::mcp));
   add_section(text, "`[models.NAME]`", model_fields());
+  add_section(text, "`[budgets.NAME]`", budget_fields());
   add_section(text, "`[supervisors.NAME]`", supervisor_fields());
   add_section(text, "An item of `children`, as a table", child_fields());
   return text;

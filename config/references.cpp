@@ -124,6 +124,21 @@ void check_agents(context& c, const topology& t) {
   }
 }
 
+/// Models that stand in for others, and who shares a budget.
+void check_models(context& c, const topology& t) {
+  graph g;
+  auto models = names_of(t.models), agents = names_of(t.agents);
+  for (const auto& [name, m] : t.models) {
+    auto path = join("models", name) + ".fallback.models";
+    check_names(c, path, m.fallback.models, models, "model");
+    for (std::size_t i = 0; i < m.fallback.models.size(); ++i)
+      g[name].push_back({m.fallback.models[i], path + "[" + std::to_string(i) + "]"});
+  }
+  cycle_finder{c, g}.run();
+  for (const auto& [name, b] : t.budgets)
+    check_names(c, join("budgets", name) + ".agents", b.agents, agents, "agent");
+}
+
 /// A tool that works for another, as `key` says: it must be there and only look, and no two may
 /// wait for each other.
 void check_helpers(context& c, const topology& t, std::string_view key,
@@ -195,6 +210,7 @@ void check_tree(context& c, const topology& t) {
 
 void check_references(context& c, const topology& t) {
   check_agents(c, t);
+  check_models(c, t);
   check_helpers(c, t, ".reconcile.tool",
                 [](const tool_options& o) -> const auto& { return o.reconcile.tool; });
   check_helpers(c, t, ".fallback.tool",

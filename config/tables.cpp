@@ -78,6 +78,13 @@ std::span<const std::pair<std::string_view, broken_stream>> words() {
 }
 
 template <>
+std::span<const std::pair<std::string_view, budget_period>> words() {
+  static constexpr std::array<std::pair<std::string_view, budget_period>, 2> all{
+    {{"day", budget_period::day}, {"invocation", budget_period::invocation}}};
+  return all;
+}
+
+template <>
 std::span<const std::pair<std::string_view, restart_strategy>> words() {
   static constexpr std::array<std::pair<std::string_view, restart_strategy>, 3> all{
     {{"one_for_one", restart_strategy::one_for_one},
@@ -266,6 +273,7 @@ fields<model> make_model_fields() {
   };
   add_retry<&model::retry>(all);
   add_limits<&model::limits>(all);
+  add_instead(all);
   add_breaker<&model::breaker>(all);
   return all;
 }
@@ -437,6 +445,21 @@ const fields<tool_options>& tool_fields(tool_kind kind) {
 
 const fields<endpoint_options>& model_fields() {
   static const auto all = make_model_fields();
+  return all;
+}
+
+const fields<budget_options>& budget_fields() {
+  using budget = budget_options;
+  static const fields<budget_options> all{
+    entry<choice_codec<budget_period>, &budget::per>(
+      "per", "`day` (UTC), or `invocation` with all that it invokes"),
+    entry<texts_codec, &budget::agents>("agents", "who shares it; with no `tenants`: all"),
+    entry<texts_codec, &budget::tenants>("tenants", "or whose agents"),
+    entry<count_codec, &budget::tokens>("tokens", "input and output; 0: no limit"),
+    entry<number_codec, &budget::money>("money", "by the models' `price`; 0: no limit"),
+    entry<number_codec, &budget::warn_at>("warn_at", "part of a limit at which `budget.warning` "
+                                                     "is told"),
+  };
   return all;
 }
 

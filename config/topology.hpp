@@ -7,6 +7,7 @@
 
 #include "actors/flow/dispatcher_options.hpp"
 #include "actors/gateway/gateway_options.hpp"
+#include "actors/guard/budget.hpp"
 #include "actors/llm/llm_options.hpp"
 #include "actors/supervision/supervisor_options.hpp"
 #include "actors/tool/mcp_options.hpp"
@@ -57,6 +58,7 @@ struct topology {
   std::map<std::string, tool_options> tools;
   std::map<std::string, endpoint_options> models;
   std::map<std::string, mcp_options> mcp;
+  std::map<std::string, budget_options> budgets;
   /// A tree below `root`: every tool, model, MCP server and other supervisor is the child of exactly one.
   std::map<std::string, supervisor_options> supervisors;
   /// Of every key that was given, by its path: `agents.triage.class`.

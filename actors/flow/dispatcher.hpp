@@ -114,6 +114,7 @@ private:
     utc_time wake_at = never;
     std::uint64_t input_hash = 0;
     invocation_no parent = 0;
+    invocation_no tree = 0;         ///< who began it all; 0: itself
     journal::address parent_at;
     std::uint32_t parent_generation = 0;
     std::string key;

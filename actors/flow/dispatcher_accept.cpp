@@ -324,6 +324,7 @@ void dispatcher::accept(invoke_request r, std::uint64_t hash, waiter w,
     s.parent_at = c->at;
     s.parent_generation = c->generation;
     s.parent_waits = c->waits;
+    s.tree = above != nullptr && above->tree != 0 ? above->tree : c->parent;
   }
   auto begun = std::make_shared<journal::started>();
   begun->agent = r.agent;
@@ -348,6 +349,8 @@ void dispatcher::accept(invoke_request r, std::uint64_t hash, waiter w,
   if (c)
     record.parent_effect = fmt::format("{}|{}|{}|{}", s.parent_at.path, s.parent_at.seq,
                                        s.parent_waits ? s.parent_generation + 1 : 0, s.depth);
+  if (c && s.tree != s.parent)
+    record.parent_effect += fmt::format("|{}", s.tree);
   u.created = std::move(record);
   journal::row_writer row;
   if (r.input.size() > setup_.invocations.inline_max) {

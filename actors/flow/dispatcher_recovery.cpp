@@ -16,11 +16,12 @@ constexpr std::uint32_t page_size = 5'000;
 constexpr std::chrono::milliseconds take_up_step{10};
 
 // `path|seq|generation + 1|depth`, as `accept` writes it; generation 0: the parent does not wait.
-// Older stores have no depth: 1.
+// Older stores have no depth: 1. Then, where the parent did not begin it all, `|` and who did.
 struct parent_effect {
   journal::address at;
   std::uint32_t generation = 0;
   std::uint32_t depth = 1;
+  invocation_no tree = 0;
 };
 
 std::optional<parent_effect> read_parent_effect(std::string_view text) {
@@ -36,6 +37,8 @@ std::optional<parent_effect> read_parent_effect(std::string_view text) {
     std::from_chars(text.data(), text.data() + text.size(), *into);
     path = text.find('|');
   }
+  if (path != std::string_view::npos)
+    std::from_chars(text.data() + path + 1, text.data() + text.size(), out.tree);
   return out;
 }
 
@@ -121,11 +124,14 @@ void dispatcher::adopt(store::open_entry& e) {
   s.state = e.state;
   s.wake_at = e.wake_at;
   s.parent = e.parent;
+  s.tree = s.parent;
   if (auto above = read_parent_effect(e.parent_effect)) {
     s.parent_at = std::move(above->at);
     s.parent_waits = above->generation > 0;
     s.parent_generation = s.parent_waits ? above->generation - 1 : 0;
     s.depth = above->depth;
+    if (above->tree != 0)
+      s.tree = above->tree;
   }
   auto me = caf::actor_cast<caf::actor>(this);
   if (s.deadline != never && !planted(planted_bug::deadline_not_rearmed))

@@ -67,6 +67,7 @@ void dispatcher::start(slot& s) {
   who.no = s.no;
   who.id = id_of(s.no);
   who.agent = s.agent->options.name;
+  who.tree = s.tree;
   who.key = s.key;
   who.cls = cls;
   who.deadline = s.deadline;

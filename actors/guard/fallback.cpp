@@ -24,12 +24,12 @@ bool falls_back(const error& why, effect_class cls) noexcept {
 void answer_cache::put(std::string_view arguments, std::string_view value, steady_time now) {
   if (auto found = by_arguments_.find(arguments); found != by_arguments_.end())
     drop(found->second);
-  if (arguments.size() + value.size() > bytes_max)
+  if (arguments.size() + value.size() > bytes_max_)
     return;
   entries_.push_front({std::string{arguments}, std::string{value}, now});
   by_arguments_.emplace(entries_.front().arguments, entries_.begin());
   bytes_ += entries_.front().bytes();
-  while (bytes_ > bytes_max || entries_.size() > answers_max)
+  while (bytes_ > bytes_max_ || entries_.size() > answers_max_)
     drop(std::prev(entries_.end()));
 }
 

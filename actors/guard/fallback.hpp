@@ -46,6 +46,9 @@ public:
   static constexpr std::size_t answers_max = 1'000;
   static constexpr std::size_t bytes_max = std::size_t{16} << 20;
 
+  answer_cache() = default;
+  answer_cache(std::size_t answers, std::size_t bytes) : answers_max_(answers), bytes_max_(bytes) {}
+
   struct answer {
     std::string value;
     std::chrono::milliseconds age{0};
@@ -67,6 +70,8 @@ private:
   };
   void drop(std::list<entry>::iterator which);
 
+  std::size_t answers_max_ = answers_max;
+  std::size_t bytes_max_ = bytes_max;
   std::list<entry> entries_; ///< the latest first
   std::unordered_map<std::string_view, std::list<entry>::iterator> by_arguments_;
   std::size_t bytes_ = 0;

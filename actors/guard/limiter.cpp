@@ -130,6 +130,14 @@ bool limiter::usable() {
   return false;
 }
 
+bool limiter::refused() {
+  lock guard{mutex_};
+  for (const auto& k : logic_.keys())
+    if (!k.dead())
+      return false;
+  return true;
+}
+
 milliseconds limiter::expected_wait() {
   lock guard{mutex_};
   return logic_.expected_wait({0, usual_output_}, env_.clock.steady());

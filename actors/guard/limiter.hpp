@@ -89,6 +89,8 @@ public:
 
   /// Whether some key may be used now, as far as the server is concerned.
   bool usable();
+  /// Whether each key was refused and is set aside.
+  bool refused();
   /// How long one that comes now would wait.
   std::chrono::milliseconds expected_wait();
   /// Output tokens of an answer, smoothed: the estimate of one whose request sets no bound.

@@ -31,6 +31,14 @@ std::optional<token_use> used_by(const result<model_answer>& a,
                    static_cast<double>(count_of(a->output_tokens))};
 }
 
+spending spending_of(const price_options& p, const token_use& t, double cached) {
+  constexpr double million = 1e6;
+  auto kept = std::min(cached, t.input);
+  auto kept_price = p.cached_input > 0 ? p.cached_input : p.input;
+  return {t.input + t.output,
+          ((t.input - kept) * p.input + kept * kept_price + t.output * p.output) / million};
+}
+
 } // namespace
 
 // A key that is refused says nothing against the call: there may be another one.
@@ -52,12 +60,17 @@ async<result<model_answer>> llm_endpoint::attempt(std::uint64_t no) {
 
 async<result<model_answer>> llm_endpoint::attempt_with_key(std::uint64_t no) {
   auto& c = *calls_.at(no);
+  if (auto booked = book(c); !booked)
+    co_return std::move(booked).error();
   auto turn = co_await take_turn(no);
-  if (!turn)
+  if (!turn) {
+    settle(c, std::nullopt, false);
     co_return std::move(turn).error();
+  }
   auto permit = gate_->acquire(attempt_time(c) + std::chrono::seconds{1});
   if (!permit) {
     leave(c);
+    settle(c, std::nullopt, false);
     refuse_queue();
     co_return std::move(permit).error();
   }
@@ -110,14 +123,48 @@ rate_claim llm_endpoint::claim_of(const call& c) const {
   out.estimate = estimate_tokens(c.question, meter_->usual_output());
   out.agent = c.request.agent;
   out.deadline = env_.clock.steady() + (c.deadline - env_.clock.now());
-  if (!callers_)
-    return out;
-  if (auto found = callers_->find(c.request.agent); found != callers_->end()) {
-    out.tenant = found->second.tenant;
-    out.priority = static_cast<int>(found->second.priority);
-    out.weight = found->second.share;
+  if (const auto* caller = caller_of(c)) {
+    out.tenant = caller->tenant;
+    out.priority = static_cast<int>(caller->priority);
+    out.weight = caller->share;
   }
   return out;
+}
+
+const llm_caller* llm_endpoint::caller_of(const call& c) const {
+  if (!callers_)
+    return nullptr;
+  auto found = callers_->find(c.request.agent);
+  return found == callers_->end() ? nullptr : &found->second;
+}
+
+// -- budgets -------------------------------------------------------------------------------------
+
+result<unit> llm_endpoint::book(call& c) {
+  if (!budgets_ || budgets_->empty())
+    return unit{};
+  const auto* caller = caller_of(c);
+  auto booked = budgets_->reserve(
+    spender{c.request.agent, caller != nullptr ? caller->tenant : std::string{}, c.tree},
+    spending_of(options_.price, estimate_tokens(c.question, meter_->usual_output()), 0));
+  if (!booked)
+    return std::move(booked).error();
+  c.booked = std::move(*booked);
+  return unit{};
+}
+
+/// What it took. One that was cut off may have been charged: as much as was heard or expected.
+void llm_endpoint::settle(call& c, const std::optional<token_use>& said, bool sent) {
+  auto booked = std::exchange(c.booked, {});
+  if (booked.accounts.empty())
+    return;
+  spending used;
+  if (sent && said)
+    used = spending_of(options_.price, *said,
+                       c.answer ? static_cast<double>(count_of(c.answer->cached_tokens)) : 0.0);
+  else if (sent && (c.answer || c.answer.error().outcome == certainty::unknown))
+    used = booked.amount;
+  budgets_->settle(booked, used);
 }
 
 void llm_endpoint::on_turn(limiter_decision& d) {
@@ -166,7 +213,9 @@ void llm_endpoint::end_attempt(call& c) {
   auto took = env_.clock.steady() - c.sent;
   const auto* why = c.answer ? nullptr : &c.answer.error();
   auto heard = c.live.heard(); // of a stream that broke: what was said is paid for
-  c.ended = meter_->end(std::exchange(c.turn, 0), why, used_by(c.answer, heard));
+  auto used = used_by(c.answer, heard);
+  c.ended = meter_->end(std::exchange(c.turn, 0), why, used);
+  settle(c, used, true);
   gate_->report(c.permit, why, c.live.measured(took));
   if (!c.answer && heard) {
     stats_.input_tokens += count_of(heard->input);
@@ -215,6 +264,10 @@ void llm_endpoint::done_event(const call& c, const result<std::string>& outcome)
   e.latency = std::chrono::duration_cast<microseconds>(env_.clock.steady() - c.began);
   e.result = outcome ? "ok" : to_string(outcome.error().code);
   e.fields.emplace_back("repairs", to_json(c.repairs));
+  if (c.cached)
+    e.fields.emplace_back("cached", "true");
+  if (c.degraded)
+    e.fields.emplace_back("degraded", "true");
   env_.events.write(e);
 }
 

@@ -82,9 +82,11 @@ result<std::unique_ptr<llm_endpoint::call>> llm_endpoint::admit(call_request& r)
   }
   c->no = ++last_no_;
   c->request = std::move(r);
-  c->request.body.clear(); // the question has it
+  if (options_.fallback.models.empty())
+    c->request.body.clear(); // the question has it
   c->question = std::move(*question);
   c->deadline = deadline;
+  compare_content(*c);
   c->began = env_.clock.steady();
   return c;
 }
@@ -104,7 +106,7 @@ result<schema_validator> llm_endpoint::validator_of(const std::string& schema) {
 async<void> llm_endpoint::serve(std::uint64_t no) {
   result<std::string> outcome;
   try {
-    outcome = co_await converse(no);
+    outcome = co_await answer_call(no);
   } catch (const std::exception& e) {
     outcome = error{errc::internal, fmt::format("{}: {}", service_, e.what()), certainty::unknown};
   }
@@ -187,9 +189,11 @@ void llm_endpoint::finish(call& c, result<std::string> outcome) {
   if (outcome)
     ++stats_.calls_ok;
   done_event(c, outcome);
+  pass_on(c, outcome);
   call_reply reply;
   reply.outcome = std::move(outcome);
   reply.attempts = c.attempts;
+  reply.degraded = c.degraded;
   auto promise = std::move(c.reply);
   waits_.forget(c);
   calls_.erase(c.no);

@@ -43,12 +43,15 @@ llm_endpoint::llm_endpoint(caf::actor_config& cfg, llm_setup setup)
   : bounded_actor(cfg, mailbox_max(setup.options)), env_(setup.env),
     options_(std::move(setup.options)), service_("llm:" + options_.name),
     backend_(std::move(setup.backend)), gate_(std::move(setup.gate)), meter_(std::move(setup.meter)),
-    callers_(std::move(setup.callers)),
+    callers_(std::move(setup.callers)), budgets_(std::move(setup.budgets)),
+    answers_(std::move(setup.answers)),
     supervisor_(std::move(setup.supervisor)), child_id_(std::move(setup.child_id)),
     budget_(options_.retry),
     waits_(*this, env_.clock, setup.timer, scope_) {
   if (!gate_)
     gate_ = make_llm_breaker(options_, env_);
+  if (!answers_)
+    answers_ = make_answer_cache(options_);
   if (!meter_) {
     meter_ = make_llm_limiter(options_, env_);
     own_limiter_ = spawn_limiter(system(), std::move(setup.timer), meter_);
@@ -82,8 +85,13 @@ void llm_endpoint::on_exit() {
       backend_->cancel(c->at_backend);
       auto why = interrupted(*c, wake::cancelled);
       meter_->end(std::exchange(c->turn, 0), &why, std::nullopt);
+      c->answer = std::move(why);
     }
     leave(*c);
+    settle(*c, std::nullopt, c->in_flight);
+    if (c->asked)
+      send(c->asked, call_cancel{c->asked_id});
+    c->asked = nullptr;
   }
   if (own_limiter_)
     send_exit(own_limiter_, caf::exit_reason::user_shutdown);
@@ -128,6 +136,8 @@ void llm_endpoint::on_cancel(call_id id) {
   for (auto& [_, c] : calls_)
     if (c->request.id == id) {
       c->cancelled = true;
+      if (c->asked)
+        send(c->asked, call_cancel{c->asked_id});
       waits_.wake_up(*c, wake::cancelled);
       return; // `calls_` may have changed
     }
@@ -179,6 +189,10 @@ error llm_endpoint::interrupted(const call& c, wake why) const {
 std::shared_ptr<breaker> make_llm_breaker(const endpoint_options& options, const environment& env) {
   return std::make_shared<breaker>("llm:" + options.name, options.breaker,
                                    usually_slow(options.retry.timeout), env);
+}
+
+std::shared_ptr<answer_cache> make_answer_cache(const endpoint_options& options) {
+  return std::make_shared<answer_cache>(answer_cache::answers_max, options.cache.size);
 }
 
 std::shared_ptr<limiter> make_llm_limiter(const endpoint_options& options, const environment& env) {

@@ -6,6 +6,9 @@
 // the shape that it asked for, or one error.
 //
 // A call (`call_request`, its body as in question.hpp) goes through
+//   cache     an earlier answer to the same question, and one that is on its way, where asked for
+//   fallback  where the model cannot serve: other models, an earlier answer, a text; marked degraded
+//   budget    what the request may take is reserved before, and settled after (budget.hpp)
 //   limiter   never more than `concurrent` requests in flight, and no more of them and of their
 //             tokens than `limits` allows for each key; who waits does so fairly (limiter.hpp). More
 //             than `concurrent + queue` calls at once are `overloaded`, with `retry_after`
@@ -29,6 +32,8 @@
 // flight are cancelled. Threads: an ordinary scheduled actor; backends call back from theirs.
 
 #include "actors/guard/breaker.hpp"
+#include "actors/guard/budget.hpp"
+#include "actors/guard/fallback.hpp"
 #include "actors/guard/limiter.hpp"
 #include "actors/llm/llm_messages.hpp"
 #include "actors/llm/llm_options.hpp"
@@ -73,10 +78,17 @@ struct llm_setup {
   std::shared_ptr<limiter> meter{};
   /// Those that are not in it, or where it is null: a caller of no tenant, with no priority.
   std::shared_ptr<const llm_callers> callers{};
+  /// What all models may spend together; null: what they like.
+  std::shared_ptr<budget_book> budgets{};
+  /// Earlier answers, kept over its restarts; null: made anew.
+  std::shared_ptr<answer_cache> answers{};
 };
 
 /// The breaker before a model, as the options say.
 std::shared_ptr<breaker> make_llm_breaker(const endpoint_options& options, const environment& env);
+
+/// Earlier answers of a model, as large as the options say.
+std::shared_ptr<answer_cache> make_answer_cache(const endpoint_options& options);
 
 /// What meters a model, as the options say.
 std::shared_ptr<limiter> make_llm_limiter(const endpoint_options& options, const environment& env);

@@ -51,9 +51,19 @@ private:
     steady_time began{};
     std::uint32_t attempts = 0;
     std::uint32_t repairs = 0;
+    std::string content;  ///< what it asks for, where that is compared; else empty
+    std::string tree;     ///< of the invocation
+    std::uint64_t follows = 0; ///< the call whose answer it waits for; 0: none
+    result<std::string> shared{error{errc::unavailable}}; ///< that answer
+    bool has_shared = false;
+    caf::actor asked;     ///< another model, in place of this one
+    call_id asked_id = 0;
+    bool cached = false;
+    bool degraded = false;
     // The attempt that is in flight, or waits for its turn.
     std::uint64_t turn = 0; ///< of the limiter; 0: none
     std::optional<error> refused; ///< why the limiter will not let it go
+    budget_book::booking booked;
     bool in_flight = false;
     rate_outcome ended = rate_outcome::went_well; ///< the last one
     breaker_permit permit{};
@@ -74,6 +84,17 @@ private:
   result<std::unique_ptr<call>> admit(call_request& r);
   async<void> serve(std::uint64_t no);
   async<result<std::string>> converse(std::uint64_t no);
+  // -- instead of a conversation: llm_instead.cpp --
+  async<result<std::string>> answer_call(std::uint64_t no);
+  async<result<std::string>> follow(std::uint64_t no, std::uint64_t leader);
+  async<result<std::string>> fall_back(std::uint64_t no, error why);
+  async<result<std::string>> ask_other(std::uint64_t no, std::string model);
+  std::optional<std::string> declared(const call& c) const;
+  result<std::string> instead(call& c, const error& why, std::string_view from, std::string value);
+  void compare_content(call& c) const;
+  bool may_fall_back(const call& c, const error& why) const;
+  void pass_on(const call& c, const result<std::string>& outcome);
+
   async<result<model_answer>> ask_until_answered(std::uint64_t no);
   result<std::string> judge(const call& c, const model_answer& answer) const;
   std::chrono::milliseconds attempt_time(const call& c) const;
@@ -86,6 +107,9 @@ private:
   async<result<model_answer>> attempt_with_key(std::uint64_t no);
   async<result<unit>> take_turn(std::uint64_t no);
   rate_claim claim_of(const call& c) const;
+  const llm_caller* caller_of(const call& c) const;
+  result<unit> book(call& c);
+  void settle(call& c, const std::optional<token_use>& said, bool sent);
   void start_attempt(call& c);
   void refuse_queue();
   void end_attempt(call& c);
@@ -103,6 +127,9 @@ private:
   std::shared_ptr<breaker> gate_;
   std::shared_ptr<limiter> meter_;
   std::shared_ptr<const llm_callers> callers_;
+  std::shared_ptr<budget_book> budgets_;
+  std::shared_ptr<answer_cache> answers_;
+  std::map<std::string, std::uint64_t, std::less<>> leaders_; ///< by content: the call in flight
   caf::actor own_limiter_; ///< where nobody else runs it
   caf::actor supervisor_;
   std::string child_id_;

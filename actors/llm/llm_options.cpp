@@ -43,6 +43,16 @@ option_problems endpoint_options::validate() const {
     found.push_back(std::move(p));
   for (auto& p : limits.validate())
     found.push_back({"limits." + p.key, std::move(p.message), std::move(p.hint)});
+  if (fallback.cached.count() < 0 || cache.ttl.count() < 0)
+    found.push_back({fallback.cached.count() < 0 ? "fallback.cached" : "cache.ttl",
+                     "must not be negative", "e.g. \"10m\""});
+  if (cache.size == 0)
+    found.push_back({"cache.size", "is 0, so no answer would be kept", "the default is \"16MiB\""});
+  for (auto [key, value] : {std::pair{"price.input", price.input},
+                            std::pair{"price.cached_input", price.cached_input},
+                            std::pair{"price.output", price.output}})
+    if (!(value >= 0))
+      found.push_back({key, "must not be negative", "money for a million tokens"});
   bool answers_from_file = kind == endpoint_kind::scripted || kind == endpoint_kind::automatic;
   if (!record.empty() && !replay.empty())
     found.push_back({"replay", "excludes record: an endpoint asks its model, or answers from a file",

@@ -35,6 +35,34 @@ enum class broken_stream : std::uint8_t {
   fail,  ///< the call fails: nobody sees words taken back
 };
 
+/// What takes the place of an answer when the model cannot serve, the first that has something;
+/// such an answer is marked degraded.
+struct model_fallback_options {
+  std::vector<std::string> models;     ///< get the same question, one after the other
+  std::chrono::milliseconds cached{0}; ///< an earlier answer to the same question, no older
+  /// What is said instead. A call with a schema gets it where it holds a value that fits.
+  std::string text;
+
+  bool given() const noexcept {
+    return !models.empty() || cached.count() > 0 || !text.empty();
+  }
+};
+
+/// Answers that serve again, for requests that are the same to the byte (cassette.hpp says which).
+struct model_cache_options {
+  std::chrono::milliseconds ttl{0}; ///< 0: each request is sent
+  std::size_t size = std::size_t{16} << 20; ///< bytes of requests and answers
+  /// A request that is the same as one in flight waits for its answer.
+  bool coalesce = false;
+};
+
+/// Money for a million tokens, in any one unit.
+struct price_options {
+  double input = 0;
+  double cached_input = 0; ///< of those that the provider had kept; 0: as the others
+  double output = 0;
+};
+
 struct endpoint_options {
   // Behaviour
   std::string name;
@@ -69,6 +97,9 @@ struct endpoint_options {
   std::chrono::milliseconds stall_timeout{30'000};
   broken_stream after_first_chunk = broken_stream::reset;
   breaker_options breaker;
+  model_fallback_options fallback;
+  model_cache_options cache;
+  price_options price;
   bool tls_verify = true;
   std::string proxy; ///< URL; empty: none
 

@@ -13,6 +13,7 @@ namespace {
 constexpr std::string_view inside_words = "the model's server answered with an error: ";
 constexpr std::string_view unreadable_words = "the model's answer cannot be read: ";
 constexpr std::string_view cut_words = "the answer was cut: the stream ended without ";
+constexpr std::string_view context_overflow = "the messages are longer than the model's context: ";
 
 struct wire_failure {
   std::optional<raw_json> error;
@@ -47,7 +48,7 @@ std::optional<error> known(const server_error& e) {
   if (e.says("context_length_exceeded")
       || e.mentions({"maximum context length", "prompt is too long", "context window"}))
     return error{errc::invalid_input,
-                 "the messages are longer than the model's context: " + words(e)};
+                 std::string{context_overflow} + words(e)};
   if (e.says("content_policy_violation") || e.says("content_filter"))
     return error{errc::failed, "refused by the content policy: " + words(e)};
   return std::nullopt;
@@ -117,6 +118,10 @@ error failure_inside(const server_error& e) {
 error unreadable_answer(std::string_view why) {
   return {errc::unavailable, fmt::format("{}{}", unreadable_words, why),
           certainty::unknown};
+}
+
+bool is_context_overflow(const error& e) {
+  return e.code == errc::invalid_input && e.message.starts_with(context_overflow);
 }
 
 error cut_answer(std::string_view missing) {

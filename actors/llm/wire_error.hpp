@@ -43,6 +43,9 @@ error failure_inside(const server_error& e);
 /// An answer that is not what the API promises.
 error unreadable_answer(std::string_view why);
 
+/// Whether a model with a larger context might do.
+bool is_context_overflow(const error& e);
+
 /// A stream that ended before its answer did.
 error cut_answer(std::string_view missing);
 

@@ -65,6 +65,7 @@ struct invocation_identity {
   invocation_no no = 0;
   std::string id;             ///< `k3f9x2-17`
   std::string agent;          ///< as the topology names it
+  invocation_no tree = 0;     ///< the invocation that began it all; 0: itself
   std::string key;            ///< of a keyed agent
   const agent_class* cls = nullptr;
   utc_time deadline = never;

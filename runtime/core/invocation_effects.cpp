@@ -32,6 +32,16 @@ std::string request_body(const effect_base& e) {
   return body;
 }
 
+// What an endpoint is told beside the question: whether to stream, and whose tree pays.
+std::string model_options(const invocation_identity& who, bool streams) {
+  std::string out = streams ? R"("stream":true)" : "";
+  if (who.tree != 0 && who.tree != who.no) {
+    auto tag = std::string_view{who.id}.substr(0, who.id.rfind('-'));
+    out += fmt::format(R"({}"tree":"{}-{}")", out.empty() ? "" : ",", tag, who.tree);
+  }
+  return out.empty() ? out : "{" + out + "}";
+}
+
 } // namespace
 
 // -- carrying out --------------------------------------------------------------------------------
@@ -111,8 +121,8 @@ void invocation::start_call(effect_base& e) {
   r.agent = who_.agent;
   if (e.kind_ == effect_kind::tool && !e.items_.empty())
     r.options = e.items_.front();
-  if (e.streams_)
-    r.options = R"({"stream":true})";
+  if (e.kind_ == effect_kind::model)
+    r.options = model_options(who_, e.streams_);
   e.call_ = r.id;
   e.sent_ = true;
   e.left_ = world_.env.clock.steady();
