@@ -76,8 +76,9 @@ BOOST_DESCRIBE_STRUCT(part_fields, (), (type, text))
 
 struct property_fields {
   std::optional<raw_json> type;
+  std::optional<raw_json> anyOf; // NOLINT(readability-identifier-naming): JSON Schema's
 };
-BOOST_DESCRIBE_STRUCT(property_fields, (), (type))
+BOOST_DESCRIBE_STRUCT(property_fields, (), (type, anyOf))
 
 struct input_schema_fields {
   std::optional<std::map<std::string, property_fields>> properties;
@@ -93,6 +94,14 @@ BOOST_DESCRIBE_STRUCT(output_schema_fields, (), (type, properties))
 
 bool is_string(const std::optional<raw_json>& type) {
   return type && type->text == "\"string\"";
+}
+
+/// An optional member: schema_of lists it as required, and lets it be null.
+bool may_be_null(const property_fields& p) {
+  auto says = [](const std::optional<raw_json>& part) {
+    return part && part->text.find("\"null\"") != std::string::npos;
+  };
+  return says(p.type) || says(p.anyOf);
 }
 
 error wrong(std::string text) {
@@ -234,10 +243,14 @@ completion_shape completion_shape_of(std::string_view input, std::string_view ou
     return out;
   for (const auto& [name, property] : *read->properties)
     out.members.insert(name);
-  auto required = read->required.value_or(std::vector<std::string>{});
+  auto needed = read->required.value_or(std::vector<std::string>{});
+  std::erase_if(needed, [&](const auto& name) {
+    auto p = read->properties->find(name);
+    return p != read->properties->end() && may_be_null(p->second);
+  });
   std::string only;
-  if (required.size() == 1)
-    only = required.front();
+  if (needed.size() == 1)
+    only = needed.front();
   else if (read->properties->size() == 1)
     only = read->properties->begin()->first;
   auto found = read->properties->find(only);

@@ -55,6 +55,17 @@ class gateway_talker final : public agent<nothing, words> {
 };
 TROUPE_AGENT(gateway_talker)
 
+class gateway_says final : public agent<words, words> {
+  task<words> run(words in) override {
+    auto said = co_await llm("fast").stream(in.text);
+    if (!said)
+      co_return std::move(said).error();
+    auto out = words{said->text};
+    co_return out;
+  }
+};
+TROUPE_AGENT(gateway_says)
+
 std::atomic<bool> gateway_is_flaky{true};
 
 result<words> gateway_flaky(const nothing&) {
