@@ -2,6 +2,8 @@
 #include "runtime/journal/exported.hpp"
 #include "tests/chaos/process.hpp"
 
+#include <boost/json.hpp>
+
 #include <fmt/format.h>
 
 #include <fstream>
@@ -9,6 +11,8 @@
 
 namespace troupe::test {
 namespace {
+
+namespace json = boost::json;
 
 /// A topology of the plugin's agents, and what stands around it.
 struct desk {
@@ -328,6 +332,62 @@ TEST_CASE("clients say with their exit code what went wrong") {
   auto table = troupe(d.at({"ps", "--open"}));
   CHECK(table.out.starts_with("ID"));
   CHECK(table.out.find("approved") != std::string::npos);
+}
+
+TEST_CASE("a person forces a breaker from the command line, and lets it go again") {
+  desk d{"[tools.look]\nkind = \"command\"\neffect = \"read\"\nargv = [\"true\"]\n"};
+  troupe_process server{{"run", d.file}};
+  require_ready(server);
+  auto shows = [&](std::string_view state) {
+    auto got = troupe(d.at({"breaker", "look"}));
+    return got.exit_code == 0 && got.out.find(state) != std::string::npos;
+  };
+  CHECK(shows(" closed"));
+
+  auto forced = troupe(d.at({"breaker", "look", "open"}));
+  CHECK(forced.exit_code == 0);
+  CHECK(shows("forced_open"));
+  CHECK(troupe(d.at({"breaker", "tool:look", "close"})).exit_code == 0);
+  CHECK(shows("disabled"));
+  CHECK(troupe(d.at({"breaker", "look", "auto"})).exit_code == 0);
+  CHECK(shows(" closed"));
+
+  CHECK(troupe(d.at({"breaker", "nothing"})).exit_code == 4);
+  CHECK(troupe(d.at({"breaker", "nothing", "open"})).exit_code == 4);
+  CHECK(troupe(d.at({"breaker", "look", "ajar"})).exit_code == 2);
+}
+
+TEST_CASE("a person lists, retries and drops a dead letter from the command line") {
+  desk d{"[agents.hoarder]\n"};
+  troupe_process server{{"run", d.file}};
+  require_ready(server);
+  auto first_letter = [&] { // the hoarder throws at less than nothing
+    auto all = json::parse(troupe(d.at({"deadletters", "list", "--json"})).out).at("letters");
+    return all.as_array().empty() ? std::string{} : std::string{all.at(0).at("id").as_string()};
+  };
+  auto await_letter = [&] {
+    auto until = std::chrono::steady_clock::now() + std::chrono::seconds{30};
+    while (first_letter().empty() && std::chrono::steady_clock::now() < until)
+      ;
+    return first_letter();
+  };
+  CHECK(first_letter().empty());
+
+  auto id = line(troupe(d.at({"invoke", "hoarder", "-i", "{\"n\":-1}"})).out);
+  auto letter = await_letter();
+  auto table = troupe(d.at({"deadletters"}));
+  auto shown = troupe(d.at({"deadletters", "show", letter}));
+  CHECK(table.out.find(id) != std::string::npos);
+  CHECK(table.out.find("quarantined") != std::string::npos);
+  CHECK(shown.out.find("troupe deadletters retry " + letter) != std::string::npos);
+
+  CHECK(troupe(d.at({"deadletters", "retry", letter})).exit_code == 0);
+  auto again = await_letter();
+  CHECK(again != letter);
+  CHECK(troupe(d.at({"deadletters", "drop", again})).exit_code == 0);
+  CHECK(first_letter().empty());
+  CHECK(troupe(d.at({"show", id})).out.find("cancelled") != std::string::npos);
+  CHECK(troupe(d.at({"deadletters", "drop", again})).exit_code == 4);
 }
 
 TEST_CASE("a word that is no command and an id that is empty are named") {
