@@ -212,8 +212,6 @@ private:
   bool may_retry(const slot& s) const;
   std::optional<store::change> awake(const slot& s) const;
   void tell_all(const error& why);
-  void on_settle_later(settle_later& s);
-  void settle(const settle_later& what);
   dispatcher_stats stats() const;
   void purge();
 
@@ -235,6 +233,21 @@ private:
   void on_log_failed(const error& why);
   void on_log_recovered();
 
+  // -- calls abandoned in flight, in dispatcher_unsettled.cpp --
+  static constexpr std::size_t nowhere = ~std::size_t{0};
+  struct unsettled_call {
+    settle_later what;
+    std::size_t place = nowhere; ///< in the store
+    std::uint32_t rounds = 0;    ///< asked, without an answer
+  };
+  void on_settle_later(settle_later& s);
+  void keep(unsettled_call& call);
+  void recover_unsettled(const std::vector<std::string>& stored);
+  void settle(std::uint64_t id);
+  void ask_again(std::uint64_t id);
+  void settled(std::uint64_t id, const reconcile_reply* said);
+  void note_reconciled(const settle_later& call, std::string_view state, store::unit& u);
+
   dispatcher_setup setup_;
   std::shared_ptr<invocation_world> world_;
   caf::actor ledger_;
@@ -247,7 +260,9 @@ private:
   std::deque<std::function<void(const error*)>> stashed_;
   std::deque<invocation_no> to_take_up_;
   std::multimap<lsn, invocation_no> begin_after_; ///< begin once this row is durable
-  std::map<std::uint64_t, settle_later> unsettled_; ///< by timer id
+  std::map<std::uint64_t, unsettled_call> unsettled_; ///< by timer id
+  std::vector<std::string> unsettled_stored_;         ///< while recovering: as they were read
+  std::vector<bool> places_;                          ///< in the store; true: taken
   std::uint64_t next_unsettled_ = settle_bit;
   std::vector<caf::response_promise> idle_waiters_;
   std::vector<caf::response_promise> drain_waiters_;

@@ -12,25 +12,10 @@ namespace {
 // is so far ahead is not read at all.
 constexpr std::uint32_t signals_max = 1'000;
 
-// Abandoned calls that wait to be asked about. One that finds no place stays "may have happened".
-constexpr std::size_t unsettled_max = 100'000;
-
 // How often finished invocations are looked for, and how many are forgotten in one commit: small,
 // so that a purge never delays a step by more than some milliseconds.
 constexpr std::chrono::seconds purge_every{60};
 constexpr std::uint32_t purge_batch = 500;
-
-// What a service says of a call with a business key whose invocation does not wait any more.
-std::optional<store::settlement> settlement_of(const settle_later& what, const reconcile_reply& r) {
-  if (!what.business || r.state == reconcile_state::unknown)
-    return {};
-  store::settlement s;
-  s.what = {what.what.service, what.what.key};
-  s.how = r.state == reconcile_state::done ? store::settling::completed : store::settling::freed;
-  s.answer.text = r.body;
-  s.expires = what.expires;
-  return s;
-}
 
 command_reply refused(errc code, std::string why) {
   return command_reply{error{code, std::move(why)}};
@@ -227,46 +212,6 @@ void dispatcher::on_child_abandoned(const child_abandoned& c) {
     return;
   child->parent_waits = false;
   cancel(*child, journal::cancel_reason::parent, nullptr);
-}
-
-void dispatcher::on_settle_later(settle_later& s) {
-  if (unsettled_.size() >= unsettled_max)
-    return;
-  auto id = ++next_unsettled_;
-  send(setup_.timer, arm_timer{caf::actor_cast<caf::actor>(this), id, s.landed});
-  unsettled_.emplace(id, std::move(s));
-}
-
-void dispatcher::settle(const settle_later& what) {
-  auto service = setup_.env.services.find(what.what.service);
-  if (!service)
-    return;
-  request(service->handle, service->info.total_timeout + std::chrono::seconds{5}, what.what)
-    .then(
-      [this, what](const reconcile_reply& r) {
-        auto no = what.no;
-        const auto& key = what.what.key;
-        auto said = r.state == reconcile_state::done       ? "done"
-                    : r.state == reconcile_state::not_done ? "not_done"
-                                                           : "unknown";
-        store::unit u;
-        u.invocation = no;
-        journal::note note{"reconciled", {}, setup_.env.clock.now()};
-        note.detail.text = fmt::format(R"({{"key":{},"state":"{}"}})", to_json(key), said);
-        journal::row_writer row;
-        row.add(journal::entry{std::move(note)});
-        u.row = row.take(no, journal::outside, journal::outside);
-        setup_.env.events.write({level::warning, "effect.reconciled", id_of(no), {},
-                                 {}, said, 0, {}, {{"key", to_json(key)}}});
-        auto settled = settlement_of(what, r);
-        if (settled) {
-          u.beside = std::make_shared<store::aside>();
-          u.beside->settlements.push_back(*settled);
-        }
-        if (auto at = append(std::move(u)); settled && at != 0)
-          send(ledger_, action_settled{std::move(*settled), at, {}, incarnation_});
-      },
-      [](const caf::error&) {}); // the note that it may have happened stands
 }
 
 void dispatcher::on_retry(retry_request& r, caf::response_promise promise) {

@@ -49,8 +49,7 @@ void dispatcher::recover() {
   incarnation_ = setup_.log.incarnation();
   last_no_ = std::max(last_no_, setup_.log.store().last_invocation());
   counting_since_ = setup_.env.clock.steady();
-  for (const auto& [id, what] : unsettled_)
-    send(setup_.timer, arm_timer{caf::actor_cast<caf::actor>(this), id, setup_.env.clock.now()});
+  unsettled_stored_.clear();
   load_page(0);
 }
 
@@ -73,6 +72,8 @@ void dispatcher::on_open_page(open_page& page) {
       setup_.on_fatal(page.what.error());
     return;
   }
+  if (!page.unsettled.empty()) // of the first page
+    unsettled_stored_ = std::move(page.unsettled);
   for (auto& e : *page.what)
     adopt(e);
   if (page.what->size() == page_size) {
@@ -80,6 +81,8 @@ void dispatcher::on_open_page(open_page& page) {
     return;
   }
   recovering_ = false;
+  recover_unsettled(unsettled_stored_);
+  unsettled_stored_.clear();
   setup_.env.events.write({level::info, "dispatcher.recovered", {}, {}, {}, "ok", 0, {},
                            {{"open", std::to_string(slots_.size())}}});
   cancel_orphans();

@@ -343,8 +343,8 @@ void dispatcher::on_timer(std::uint64_t id) {
       left += a.live;
     for (auto& p : std::exchange(drain_waiters_, {}))
       p.deliver(drained{left});
-  } else if (auto later = unsettled_.extract(id)) {
-    settle(later.mapped());
+  } else if (unsettled_.contains(id)) {
+    settle(id);
   } else if (auto* s = find(id & ~(deadline_bit | respawn_bit)); s != nullptr) {
     if ((id & deadline_bit) != 0)
       cancel(*s, journal::cancel_reason::deadline, nullptr);

@@ -33,7 +33,25 @@ result<std::optional<store::claim>> load_claim(store::durable_store& store,
   return found;
 }
 
+open_page load(store::durable_store& store, const load_open& ask) {
+  open_page page{store.open_after(ask.after, ask.limit)};
+  for (std::size_t n = 0; page.what && ask.after == 0 && n < unsettled_kept_max; ++n) {
+    auto kept = store.load_state({}, unsettled_key(n));
+    if (!kept)
+      page.what = std::move(kept).error();
+    else if (*kept)
+      page.unsettled.push_back(std::move(**kept));
+    else
+      break;
+  }
+  return page;
+}
+
 } // namespace
+
+std::string unsettled_key(std::size_t place) {
+  return "unsettled/" + std::to_string(place);
+}
 
 caf::actor spawn_reader(caf::actor_system& system, journal::commit_log& log) {
   auto& store = log.store();
@@ -49,7 +67,7 @@ caf::actor spawn_reader(caf::actor_system& system, journal::commit_log& log) {
         auto whole = load_exported(store, ask.no, ask.agent_class);
         return exported_text{whole ? journal::write_export(*whole) : std::move(whole).error()};
       },
-      [&store](const load_open& ask) { return open_page{store.open_after(ask.after, ask.limit)}; },
+      [&store](const load_open& ask) { return load(store, ask); },
       [&store](const load_finished& ask) {
         return finished_page{store.finished_before(ask.before, ask.keyed, ask.limit)};
       },

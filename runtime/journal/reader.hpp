@@ -43,7 +43,16 @@ struct load_open {
 };
 struct open_page {
   result<std::vector<store::open_entry>> what;
+  std::vector<std::string> unsettled{}; ///< the first page's: questions, by their places
 };
+
+/// Most questions about abandoned calls that outlive the process; each place is looked at once at
+/// start, which takes some milliseconds when all have been in use.
+inline constexpr std::size_t unsettled_kept_max = 1'000;
+
+/// Under which key a question is kept: as a saved state of an agent without a name. An empty body
+/// is a free place; the first one that is not there is the end.
+std::string unsettled_key(std::size_t place);
 
 /// Finished invocations that were last touched before `before`; those with an idempotency key
 /// before `keyed`. Answered with a `finished_page`.

@@ -1,4 +1,6 @@
 // The table of effect classes, row by row.
+#include "tests/kit/counts.hpp"
+#include "tests/kit/sweep.hpp"
 #include "tests/sim/agents.hpp"
 #include "tests/support/catch.hpp"
 
@@ -361,4 +363,26 @@ TEST_CASE("a lost at_most_once call is reconciled in the background", "[classes]
     REQUIRE(said.size() == 1);
     CHECK(said.front() == R"({"key":")" + a->id + R"(/0/0/0.0/0","state":"done"})");
   }
+}
+
+TEST_CASE("a lost at_most_once call is reconciled after a restart too, once", "[classes][sweep]") {
+  const auto* ends_at_once = R"({"id":"T-1","amount":0})";
+  auto report = kit::for_each_crash_point([&](kit::world& w) {
+    std::string id;
+    for (int life = 0; life < 4; ++life) {
+      kit::stage stage{w, slow_tool(effect_class::at_most_once, true)};
+      auto a = stage.invoke("loses", ends_at_once, "k");
+      stage.run_until([&] { return a->ended; });
+      id = a->id;
+      if (life == 3 && !w.crashed) // the process has ended in between, before it could ask
+        stage.run(2min);
+    }
+    kit::stage last{w, slow_tool(effect_class::at_most_once, true)};
+    last.run(2min);
+    auto maybe = notes_of(last, id, "may_have_happened").size();
+    auto said = notes_of(last, id, "reconciled").size();
+    kit::require(maybe <= 1 && said == maybe, "what may have happened was not asked about once");
+  });
+  kit::count("crash points", report.crash_points);
+  CHECK(report.crash_points > 3);
 }

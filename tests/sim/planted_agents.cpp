@@ -260,17 +260,17 @@ class thrower final : public agent<job, account> {
 void register_cast() {
   deaths.clear();
   static const bool once = [] {
-    register_agent<clerk>("clerk");
-    register_agent<juggler>("juggler");
-    register_agent<waiter>("waiter");
-    register_agent<worker>("worker");
-    register_agent<hermit>("hermit");
-    register_agent<parent>("parent");
-    register_agent<teller>("teller");
-    register_agent<desk>("desk");
-    register_agent<sleeper>("sleeper");
-    register_agent<shopper>("shopper");
-    register_agent<thrower>("thrower");
+    register_agent<clerk>("rehearsed.clerk");
+    register_agent<juggler>("rehearsed.juggler");
+    register_agent<waiter>("rehearsed.waiter");
+    register_agent<worker>("rehearsed.worker");
+    register_agent<hermit>("rehearsed.hermit");
+    register_agent<parent>("rehearsed.parent");
+    register_agent<teller>("rehearsed.teller");
+    register_agent<desk>("rehearsed.desk");
+    register_agent<sleeper>("rehearsed.sleeper");
+    register_agent<shopper>("rehearsed.shopper");
+    register_agent<thrower>("rehearsed.thrower");
     return true;
   }();
   (void)once;

@@ -172,10 +172,11 @@ kit::production draw_production(std::uint64_t seed) {
     a.concurrency = concurrency;
     if (a.name == "teller" || a.name == "desk")
       a = keyed(name, a.name == "desk");
+    a.class_name = "rehearsed." + a.name; // other tests have agents of these names
     o.agents.push_back(a);
   }
   auto expiring = named("expiring");
-  expiring.class_name = "hermit";
+  expiring.class_name = "rehearsed.hermit";
   expiring.deadline = 20s;
   o.agents.push_back(expiring);
   o.invocations.inline_max = one_of(std::size_t{16}, std::size_t{4096});
