@@ -118,11 +118,12 @@ private:
 
 /// The topology of couriers on those services.
 /// @param store   the store's file, by default beside the topology
-/// @param timeout of a post and of a note, all attempts in it; after a kill it must be waited for
+/// @param timeout_ms of a post and of a note, all attempts in it; after a kill it must be waited
+///                for, and a loaded machine must answer within it
 /// @param more    further lines
 inline std::string courier_topology(const scratch& folder, std::uint16_t port,
                                     std::uint16_t service, std::string_view store = "t.db",
-                                    int timeout_ms = 500, std::string_view more = {}) {
+                                    int timeout_ms = 2'000, std::string_view more = {}) {
   // The note is appended and looked up by a shell, without any help from us.
   auto notes = (folder / "notes").string();
   return folder.write("t.toml", fmt::format(R"(

@@ -120,7 +120,7 @@ TEST_CASE("fault 11, disk full: what was acknowledged stays, and all goes on whe
   scratch folder;
   courier_services outside;
   auto port = free_port();
-  auto file = courier_topology(folder, port, outside.port(), (disk.path() / "t.db").string(), 300);
+  auto file = courier_topology(folder, port, outside.port(), (disk.path() / "t.db").string());
   troupe_process server{{"run", file, "--log-level", "info"}};
   REQUIRE(server.says("troupe.ready"));
   http_peer peer{fmt::format("http://127.0.0.1:{}", port)};
@@ -160,7 +160,7 @@ TEST_CASE("fault 11, disk full: a process that is killed while there is no room 
   scratch folder;
   courier_services outside;
   auto port = free_port();
-  auto file = courier_topology(folder, port, outside.port(), (disk.path() / "t.db").string(), 300);
+  auto file = courier_topology(folder, port, outside.port(), (disk.path() / "t.db").string());
   http_peer peer{fmt::format("http://127.0.0.1:{}", port)};
   sender customers{peer};
   {
@@ -193,7 +193,8 @@ TEST_CASE("fault 3, out of memory: the process may end, and what it had accepted
     scratch folder;
     courier_services outside;
     auto port = free_port();
-    auto file = courier_topology(folder, port, outside.port(), "t.db", 300, "[agents.hoarder]\nconcurrency = 30\n");
+    auto file = courier_topology(folder, port, outside.port(), "t.db", 2'000,
+                                 "[agents.hoarder]\nconcurrency = 30\n");
     http_peer peer{fmt::format("http://127.0.0.1:{}", port)};
     sender customers{peer};
     std::map<std::string, std::string> hoarders; // key -> id
