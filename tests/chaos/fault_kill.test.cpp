@@ -18,7 +18,7 @@ int parcel(std::size_t i) {
 constexpr auto late_after = 180s;
 
 /// Histories at once: each mostly waits for something.
-constexpr std::size_t side_by_side = 12;
+constexpr std::size_t side_by_side = 6;
 
 /// Customers that ask until they are answered, and lives of a process that die at given steps; the
 /// last one does not.
@@ -26,7 +26,7 @@ class history {
 public:
   explicit history(std::vector<long> dies_at)
     : dies_at_(std::move(dies_at)),
-      file_(courier_topology(folder_, port_, outside_.port(), "t.db", 1'000)) {
+      file_(courier_topology(folder_, port_, outside_.port(), "t.db", 3'000)) {
     begin_life();
   }
 
