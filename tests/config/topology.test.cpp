@@ -125,6 +125,58 @@ burst = "1s"
   CHECK(m.limits.burst == 1s);
 }
 
+TEST_CASE("budgets, prices and what stands in for a model are read") {
+  auto t = require(std::string{R"([agents.triage]
+tenant = "acme"
+share = 2
+[models.a]
+kind = "openai"
+model = "m"
+fallback = ["b"]
+cache.ttl = "5m"
+price = { input = 2.5, output = 10 }
+[models.b]
+kind = "openai"
+model = "n"
+fallback.text = "later"
+[budgets.day]
+money = 20.5
+[budgets.run]
+per = "invocation"
+tokens = 1_000
+agents = ["triage"]
+)"});
+
+  CHECK(t.models.at("a").fallback.models == std::vector<std::string>{"b"});
+  CHECK(t.models.at("a").cache.ttl == 5min);
+  CHECK(t.models.at("a").price.output == 10);
+  CHECK(t.models.at("b").fallback.text == "later");
+  CHECK(t.budgets.at("day").money == 20.5);
+  CHECK(t.budgets.at("run").per == budget_period::invocation);
+  CHECK(t.agents.at("triage").tenant == "acme");
+}
+
+TEST_CASE("models that stand in for each other and budgets of nobody are refused") {
+  auto parsed = parse_topology(R"([models.a]
+kind = "openai"
+model = "m"
+fallback = ["b"]
+[models.b]
+kind = "openai"
+model = "n"
+fallback = ["a"]
+[budgets.none]
+agents = ["nobody"]
+)",
+                               "t.toml", environment({}));
+  auto told = render(parsed.problems);
+
+  CHECK_FALSE(parsed);
+  CHECK(told.find("closes a cycle") != std::string::npos);
+  CHECK(told.find("there is no agent 'nobody'") != std::string::npos);
+  CHECK(told.find("budgets.none.tokens") != std::string::npos);
+}
+
 TEST_CASE("what no supervisor has is root's") {
   auto t = desk();
 
