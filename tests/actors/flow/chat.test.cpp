@@ -93,7 +93,8 @@ TEST_CASE("a call with arguments that are no JSON is mended or told to the model
   CHECK(w.total("tool:orders") == 2);
 }
 
-TEST_CASE("what is wrong with a call is told to the model in words that it can act on") {
+TEST_CASE("fault 37, malformed or unknown tool calls: "
+          "the model hears it in words that it can act on") {
   kit::scripted_tool refund{"refund"};
   refund.when("gone", kit::fails(errc::failed, "the order is too old"))
     .when("down", kit::fails(errc::unavailable))
