@@ -212,7 +212,8 @@ class golden_saga final : public agent<job, std::string> {
                                    tool("charge").arg("id", "recalled"));
     if (!sent)
       co_return std::move(sent).error();
-    co_return co_await deal.fail<std::string>(error{errc::failed, "out of stock"});
+    error why{errc::failed, "out of stock"};
+    co_return co_await deal.fail<std::string>(why);
   }
 };
 TROUPE_AGENT(golden_saga)
