@@ -221,6 +221,7 @@ private:
   void make_ready(effect_base& e, result<std::string> value, std::uint64_t signal = 0);
   void take_fallback(effect_base& e, result<std::string> value);
   void share_answer(effect_base& e, const store::claimant& from, result<std::string> value);
+  void serve_carried(const journal::replay& past, effect_base& e, const journal::completion& got);
   std::string service_of(const effect_base& e) const;
   std::string key_of(const effect_base& e) const;
   bool all_passive() const;

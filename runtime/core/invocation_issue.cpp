@@ -214,10 +214,7 @@ bool invocation::issue_live(effect_base& e) {
   }
   if (carried_) {
     if (const auto* got = carried_->carried(c)) {
-      if (carried_->is_borrowed(c.at))
-        share_answer(e, {}, std::string{got->value.text});
-      else
-        make_ready(e, std::string{got->value.text});
+      serve_carried(*carried_, e, *got);
       return false;
     }
     if (resume_unsettled(e, c))
@@ -225,6 +222,15 @@ bool invocation::issue_live(effect_base& e) {
   }
   begin_when_durable(e);
   return false;
+}
+
+// What the run before had. What it had from another invocation is still that one's to undo.
+void invocation::serve_carried(const journal::replay& past, effect_base& e,
+                               const journal::completion& got) {
+  if (past.is_borrowed(e.at()))
+    share_answer(e, {}, std::string{got.value.text});
+  else
+    make_ready(e, std::string{got.value.text});
 }
 
 void invocation::begin_when_durable(effect_base& e) {

@@ -173,7 +173,7 @@ void invocation::go_live() {
 void invocation::begin_again(const journal::replay& past, effect_base& e) {
   auto at = e.at();
   if (const auto* got = past.carried(at)) {
-    make_ready(e, std::string{got->value.text});
+    serve_carried(past, e, *got);
     return;
   }
   if (const auto* again = past.reissued(at)) {

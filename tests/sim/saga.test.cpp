@@ -303,6 +303,41 @@ TEST_CASE("a saga does not undo what another invocation has done under its busin
   CHECK(world.total("tool:refund") == 0);
 }
 
+TEST_CASE("a retried saga does not undo what was another's beside its failure") {
+  play("pays", [](order in) -> task<receipt> {
+    auto paid = co_await tool("charge").arg("sum", in.amount).key("o").call<std::string>();
+    co_return receipt{};
+  });
+  play("joins_beside", [](order in) -> task<receipt> {
+    saga deal;
+    auto all = co_await when_all(
+      tool("ship").arg("id", in.id).call<std::string>(),
+      deal.step(tool("charge").arg("sum", in.amount).key("o").call<std::string>(), tool("refund")));
+    if (!std::get<0>(all))
+      co_return co_await deal.fail<receipt>(std::get<0>(all).error());
+    co_return receipt{};
+  });
+  kit::world world;
+  auto cast = shop();
+  cast.agents.push_back(named("pays"));
+  cast.agents.push_back(named("joins_beside"));
+  declines(cast, "tool:ship");
+  on_call(cast, "tool:charge",
+          [](kit::scripted_answer& a, std::uint32_t) { a.latency = 2s; }); // after ship's refusal
+  kit::stage aut{world, cast};
+  auto a = aut.invoke("pays", one_order);
+  aut.run_until([&] { return !world.calls["tool:charge"].empty(); });
+  auto b = aut.invoke("joins_beside", one_order);
+  aut.run_until([&] { return b->ended; });
+
+  REQUIRE(command(aut, retry_request{b->id}));
+  aut.run_until([&] { return world.calls["tool:ship"].size() == 2; });
+  REQUIRE(reaches(aut, b->id, store::status::failed));
+
+  CHECK(world.total("tool:charge") == 1);
+  CHECK(world.total("tool:refund") == 0);
+}
+
 TEST_CASE("a child agent can be what undoes a step") {
   kit::world world;
   auto cast = shop();
