@@ -11,9 +11,6 @@ namespace troupe {
 namespace gateway {
 namespace {
 
-/// As in waiting_request.cpp.
-constexpr int client_gone_status = 499;
-
 std::int64_t seconds_of(utc_time at) {
   return std::chrono::duration_cast<std::chrono::seconds>(at.time_since_epoch()).count();
 }

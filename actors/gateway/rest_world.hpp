@@ -19,6 +19,9 @@
 
 namespace troupe::gateway {
 
+/// What nginx writes into its log for a client that did not wait; counted, never sent.
+inline constexpr int client_gone_status = 499;
+
 /// Counts requests by route and status.
 class route_counts {
 public:

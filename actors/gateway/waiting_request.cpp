@@ -7,9 +7,6 @@
 namespace troupe::gateway {
 namespace {
 
-/// What nginx writes into its log for a client that did not wait; never sent.
-constexpr int client_gone_status = 499;
-
 std::string ended_json(const std::string& id, const outcome& how) {
   std::string body;
   body.reserve(64 + id.size() + (how.value ? how.value->size() : 256));
