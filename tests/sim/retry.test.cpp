@@ -39,6 +39,15 @@ kit::stage_options failing_at_first(effect_class cls, certainty known, bool reco
   return o;
 }
 
+// The second call is refused, beside the first one's failure.
+void fails_second(kit::stage_options& o) {
+  on_call(o, "tool:aut", [](kit::scripted_answer& a, std::uint32_t nth) {
+    if (nth == 1)
+      a.value = error{errc::failed, "not today"};
+    a.effect = a.value.has_value();
+  });
+}
+
 // Runs until it has failed, then retries it and waits for its new end.
 kit::answer retried(kit::stage& stage, const std::string& agent) {
   auto a = stage.invoke(agent, one_order, "k");
@@ -109,11 +118,7 @@ TEST_CASE("branches that failed side by side all run anew", "[retry]") {
   });
   auto o = failing_at_first(effect_class::idempotent, certainty::definite);
   o.agents.push_back(named("both_fail"));
-  on_call(o, "tool:aut", [](kit::scripted_answer& a, std::uint32_t nth) {
-    if (nth == 1)
-      a.value = error{errc::failed, "not today"};
-    a.effect = a.value.has_value();
-  });
+  fails_second(o);
   kit::world w;
   kit::stage stage{w, o};
   auto a = retried(stage, "both_fail");
@@ -267,11 +272,7 @@ TEST_CASE("what succeeded beside a failure is not asked again in any schedule", 
     auto o = failing_at_first(effect_class::idempotent, certainty::definite);
     o.seed = seed;
     o.agents.push_back(named("both_fail_anyhow"));
-    on_call(o, "tool:aut", [](kit::scripted_answer& a, std::uint32_t nth) {
-      if (nth == 1)
-        a.value = error{errc::failed, "not today"};
-      a.effect = a.value.has_value();
-    });
+    fails_second(o);
     kit::world w;
     kit::stage stage{w, o};
     auto a = retried(stage, "both_fail_anyhow");
