@@ -3,6 +3,7 @@
 #include "actors/flow/chat_agent.hpp"
 #include "runtime/core/digest.hpp"
 
+#include <boost/json/object.hpp>
 #include <fmt/format.h>
 
 namespace troupe {
@@ -30,6 +31,10 @@ bool is_chat(const agent_options& agent) noexcept {
   return name.empty() || name.starts_with(':');
 }
 
+bool goes_without_key(const agent_options& agent, const boost::json::object& input) {
+  return is_chat(agent) && input.contains("messages");
+}
+
 std::string chat_class_name(const agent_options& agent) {
   return fmt::format("{}:{}:{:016x}", chat_class_word, agent.name,
                      short_hash(behaviour_of(agent)));
@@ -48,9 +53,13 @@ agent_class make_chat_class(const agent_options& agent,
     return std::make_unique<chat::chat_agent>(shared);
   };
   out.accepts = [](std::string_view json) -> result<void> {
-    if (auto in = from_json<chat_input>(json); !in)
+    auto in = from_json<chat_input>(json);
+    if (!in)
       return error{errc::invalid_input, "input: " + in.error().message};
-    return {};
+    auto why = chat::misfit(*in);
+    if (!why)
+      why = chat::misspelled(*in);
+    return why ? result<void>{std::move(*why)} : result<void>{};
   };
   out.input_schema = [] { return schema_of<chat_input>(); };
   out.output_schema = [] { return schema_of<chat_output>(); };

@@ -13,6 +13,8 @@
 #include "actors/tool/tool_catalog.hpp"
 #include "runtime/core/agent.hpp"
 
+#include <boost/json/fwd.hpp>
+
 #include <memory>
 #include <string>
 
@@ -20,6 +22,10 @@ namespace troupe {
 
 /// Whether this agent is one: as the topology says it, or once it has its class.
 bool is_chat(const agent_options& agent) noexcept;
+
+/// Whether this input needs no key though the agent has one: the caller keeps the conversation, and
+/// nothing is read or saved.
+bool goes_without_key(const agent_options& agent, const boost::json::object& input);
 
 /// The name under which its class is registered: of the agent and of all that makes it behave as it
 /// does, so that two troupes in one process do not take each other's.

@@ -11,20 +11,6 @@ namespace {
 /// Bytes of a summary: 200 words in any script.
 constexpr std::size_t summary_max = 4'096;
 
-std::optional<error> misfit(const chat_input& in) {
-  auto wrong = [](std::string text) { return error{errc::invalid_input, std::move(text)}; };
-  if (in.message.has_value() == in.messages.has_value())
-    return wrong("input: expected one of /message and /messages");
-  if (in.messages && in.messages->empty())
-    return wrong("input: /messages: expected at least one message");
-  if (in.images && in.messages)
-    return wrong("input: /images: belong to /message; in /messages they are parts of the content");
-  if (in.tools && in.message)
-    return wrong("input: /tools: whoever carries out tools itself must keep the conversation, too: "
-                 "it belongs to /messages");
-  return std::nullopt;
-}
-
 } // namespace
 
 chat_agent::chat_agent(std::shared_ptr<const setup> shared)
@@ -165,8 +151,10 @@ std::string chat_agent::extras() const {
   std::string out = R"(,"whole":true)";
   if (auto tools = offers(); !tools.empty()) {
     out += fmt::format(R"(,"tools":[{}])", tools);
-    if (must_answer())
+    if (must_answer() || (tools_.empty() && !callers_tools_wanted()))
       out += R"(,"tool_choice":"none")";
+    else if (in_.tool_choice == "required")
+      out += R"(,"tool_choice":"required")";
   }
   if (in_.schema)
     out += R"(,"schema":)" + in_.schema->text;

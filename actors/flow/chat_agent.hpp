@@ -30,7 +30,7 @@ public:
 
   result<void> load_state(std::string_view json) override;
   std::string save_state() const override;
-  bool keeps_state() const override { return setup_->keyed; }
+  bool keeps_state() const override { return keeps_history(); }
 
 protected:
   task<chat_output> run(chat_input in) override;
@@ -71,6 +71,7 @@ private:
   std::string offers() const;
   bool needs_approval(std::string_view tool) const;
   bool is_callers(std::string_view name) const;
+  bool callers_tools_wanted() const { return in_.tool_choice != "none"; }
 
   std::shared_ptr<const setup> setup_;
   const chat_options& options_;

@@ -25,7 +25,7 @@ BOOST_DESCRIBE_STRUCT(chat_tool, (), (name, description, parameters))
 /// One turn. Exactly one of `message` and `messages` is there.
 struct chat_input {
   /// Which conversation, where the agent keeps them (`key = "conversation"` in its topology entry).
-  /// With `messages` it only orders turns: nothing is read or saved.
+  /// With `messages` it only orders turns, and may be missing: nothing is read or saved.
   std::optional<std::string> conversation;
   std::optional<std::string> message;
   /// URLs (`https:`, or `data:image/png;base64,..`) beside `message`. Seen in this turn; what is
@@ -37,13 +37,15 @@ struct chat_input {
 
   // What the caller may ask for beside the topology's settings; all of it goes to the model.
   std::optional<std::vector<chat_tool>> tools;
+  /// `auto`; `none`: none of the caller's tools; `required`: the turn ends with a call of one of them.
+  std::optional<std::string> tool_choice;
   std::optional<raw_json> schema; ///< of the answer; in place of the agent's `output`
   std::optional<double> temperature;
   std::optional<std::int64_t> max_tokens; ///< of each answer of the model
 };
 BOOST_DESCRIBE_STRUCT(chat_input, (),
-                      (conversation, message, images, messages, tools, schema, temperature,
-                       max_tokens))
+                      (conversation, message, images, messages, tools, tool_choice, schema,
+                       temperature, max_tokens))
 
 /// A call that the caller is to carry out, spelled as in Chat Completions but flat.
 struct chat_tool_call {

@@ -53,7 +53,9 @@ std::string chat_agent::offers() const {
   std::string out;
   for (const auto& [spelling, name] : tools_)
     out += (out.empty() ? "" : ",") + offer(spelling, described(*setup_->catalog, name));
-  if (!in_.tools)
+  // Where none of them may be called they are shown all the same if there are no others: what was
+  // said before may hold calls of them, and some providers refuse that without the tools.
+  if (!in_.tools || (!callers_tools_wanted() && !tools_.empty()))
     return out;
   for (const auto& t : *in_.tools) {
     catalog_entry entry;
@@ -66,7 +68,7 @@ std::string chat_agent::offers() const {
 }
 
 bool chat_agent::is_callers(std::string_view name) const {
-  if (!in_.tools || tools_.contains(std::string{name}))
+  if (!in_.tools || !callers_tools_wanted() || tools_.contains(std::string{name}))
     return false;
   return std::any_of(in_.tools->begin(), in_.tools->end(),
                      [&](const chat_tool& t) { return t.name == name; });

@@ -41,6 +41,12 @@ struct reply {
 };
 BOOST_DESCRIBE_STRUCT(reply, (), (text, input_tokens, output_tokens, tool_calls))
 
+/// What is wrong with an input that has the right shape: both messages and a message, and so on.
+std::optional<error> misfit(const chat_input& in);
+
+/// What is wrong with `messages` in it, by its place; nothing of the content is repeated.
+std::optional<error> misspelled(const chat_input& in);
+
 /// Spelling for models (letters, digits, `_`, `-`, at most 64) to name. The same names give the same
 /// spellings, in any process.
 std::map<std::string, std::string> spellings(const std::vector<std::string>& names);

@@ -1,4 +1,5 @@
 // How an invocation is accepted: refused, attached to an earlier one, or written down.
+#include "actors/flow/chat.hpp"
 #include "actors/flow/dispatcher.hpp"
 
 #include "runtime/core/digest.hpp"
@@ -396,6 +397,9 @@ result<std::string> dispatcher::key_of(const agent_state& a, std::string_view in
     return std::string{field->get_string()};
   if (field != nullptr && field->is_number())
     return boost::json::serialize(*field);
+  if ((field == nullptr || field->is_null()) && object != nullptr
+      && goes_without_key(a.options, *object))
+    return std::string{};
   return error{errc::invalid_input,
                fmt::format("input: /{}: the key of agent \"{}\" must be a string or a number",
                            a.options.key, a.options.name)};

@@ -6,6 +6,8 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
+
 namespace troupe::gateway {
 namespace {
 
@@ -74,6 +76,28 @@ std::string_view error_type(int status) {
   return status < 500 ? "invalid_request_error" : "server_error";
 }
 
+/// `messages[0].role` for an error whose text begins with `/messages/0/role: `; empty where it names
+/// no place.
+std::string param_of(std::string_view message) {
+  constexpr std::string_view before = "input: ";
+  if (message.starts_with(before))
+    message.remove_prefix(before.size());
+  auto end = message.find(": ");
+  if (!message.starts_with('/') || end == message.npos
+      || message.substr(0, end).find(' ') != message.npos)
+    return {};
+  std::string out;
+  for (auto path = message.substr(1, end - 1); !path.empty();) {
+    auto step = path.substr(0, path.find('/'));
+    path.remove_prefix(std::min(path.size(), step.size() + 1));
+    if (step.find_first_not_of("0123456789") == step.npos)
+      out += fmt::format("[{}]", step);
+    else
+      out += (out.empty() ? "" : ".") + std::string{step};
+  }
+  return out;
+}
+
 } // namespace
 
 completion_answer completion_answer_of(const std::string& result) {
@@ -127,7 +151,8 @@ std::string completion_error_json(int status, const error& why) {
     json_object_out e{o.field("error")};
     e.text("message", why.message.empty() ? to_string(why.code) : std::string_view{why.message});
     e.text("type", error_type(status));
-    e.raw("param", "null");
+    auto param = param_of(why.message);
+    e.raw("param", param.empty() ? "null" : to_json(param));
     e.text("code", status == 401 ? "invalid_api_key" : to_string(why.code));
   }
   return out;
@@ -151,6 +176,8 @@ void completion_stream::chunk(std::string& out, std::string_view delta,
       choice.raw("finish_reason", finish_reason.empty() ? "null" : to_json(finish_reason));
     }
     choices += ']';
+    if (usage_) // it is promised; it comes in the last one
+      o.raw("usage", "null");
   }
   out += "\n\n";
 }
@@ -217,7 +244,10 @@ void completion_stream::answer(std::string& out, const completion_answer& a) {
       json_object_out o{out};
       add_head(o, head_, "chat.completion.chunk");
       o.raw("choices", "[]");
-      add_usage(o, a);
+      if (a.input_tokens || a.output_tokens)
+        add_usage(o, a);
+      else
+        o.raw("usage", "null");
     }
     out += "\n\n";
   }

@@ -15,10 +15,10 @@ std::int64_t seconds_of(utc_time at) {
   return std::chrono::duration_cast<std::chrono::seconds>(at.time_since_epoch()).count();
 }
 
-const agent_class* class_of(const rest_world& world, std::string_view agent) {
+const agent_options* agent_of(const rest_world& world, std::string_view name) {
   for (const auto& a : world.agents)
-    if (a.name == agent)
-      return find_agent(a.class_name.empty() ? a.name : a.class_name);
+    if (a.name == name)
+      return &a;
   return nullptr;
 }
 
@@ -124,15 +124,19 @@ void rest_gateway::complete(net::http_server_request in, answer_slot out) {
     out.problem(*world_, model.error());
     return;
   }
-  const auto* agent = class_of(*world_, *model);
-  if (agent == nullptr) {
+  const auto* agent = agent_of(*world_, *model);
+  const auto* cls = agent == nullptr ? nullptr
+                                     : find_agent(agent->class_name.empty() ? agent->name
+                                                                            : agent->class_name);
+  if (cls == nullptr) {
     out.problem(*world_, error{errc::not_found,
                                fmt::format("no agent \"{}\" that could be a model: GET /v1/models",
                                            *model)});
     return;
   }
-  auto shape = completion_shape_of(agent->input_schema(), agent->output_schema());
-  auto asked = read_completion(in.body, shape);
+  auto shape = completion_shape_of(cls->input_schema(), cls->output_schema(), agent->key);
+  auto asked = read_completion(in.body, shape,
+                               in.headers.value_or(conversation_header, {}));
   if (!asked) {
     out.problem(*world_, asked.error());
     return;

@@ -3,10 +3,11 @@
 // agent's answer is in that spelling. Pure; the requests themselves are in completion_request.hpp.
 //
 // A model is an agent. What it gets follows from the schema of its input:
-//   `messages` among its members (class "chat")   the messages, and of `tools`, `schema`
-//       (response_format), `temperature`, `max_tokens` those that it has, too; with
-//       `metadata.conversation` and an agent that keeps conversations: that, and the last message
-//   one text, all others optional                 the last user message, as that text
+//   `messages` among its members (class "chat")   the messages, and of `tools`, `tool_choice`,
+//       `schema` (response_format), `temperature`, `max_tokens` those that it has, too; where a
+//       conversation is named and the agent keeps them: that, and the last message
+//   one text, all others optional                 the last user message, as that text; beside it its
+//       key, where it has one, which is what the conversation is called
 //   anything else                                 the last user message, which must be JSON
 // and its answer is a text: its member `text` where it is an object that has one, itself where it
 // is a text, else itself as JSON text.
@@ -31,12 +32,17 @@ inline constexpr std::size_t completion_messages_max = 2'048;
 /// What an agent takes, as far as it matters here.
 struct completion_shape {
   std::set<std::string, std::less<>> members; ///< of its input
+  std::string key;         ///< the member that names its instance; empty: it keeps nothing
   std::string text_member; ///< the one text; empty where there is no such thing
   bool talks = false; ///< its answer is words, so those of its models may be its own
 };
 
+/// The header that names the conversation, for clients that can set nothing else.
+inline constexpr std::string_view conversation_header = "X-Conversation-Id";
+
 /// @param input, output the agent's schemas
-completion_shape completion_shape_of(std::string_view input, std::string_view output);
+completion_shape completion_shape_of(std::string_view input, std::string_view output,
+                                     std::string_view key = {});
 
 /// What a client asks for.
 struct completion_ask {
@@ -50,7 +56,9 @@ struct completion_ask {
 result<std::string> completion_model(std::string_view body);
 
 /// The errors name the place, and repeat nothing of the content.
-result<completion_ask> read_completion(std::string_view body, const completion_shape& agent);
+/// @param conversation as its header has it; what the body says goes before it
+result<completion_ask> read_completion(std::string_view body, const completion_shape& agent,
+                                       std::string_view conversation = {});
 
 struct completion_call {
   std::string id;

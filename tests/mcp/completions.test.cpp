@@ -27,6 +27,12 @@ class = "chat"
 model = "fast"
 system = "You help."
 tools = ["orders"]
+[agents.kept]
+class = "chat"
+model = "fast"
+system = "You help."
+tools = ["orders"]
+key = "conversation"
 [tools.orders]
 kind = "command"
 argv = ["echo", '{"state":"shipped"}']
@@ -41,6 +47,8 @@ script = "model.json"
 constexpr std::string_view model = R"({
   "chunk_ms": 5,
   "rules": [
+    {"when": {"last": ["what did I say"], "contains": ["Ada"]}, "answer": "You are Ada."},
+    {"when": {"last": ["what did I say"]}, "answer": "Nothing yet."},
     {"when": {"last": ["shipped"]}, "answer": "Your parcel was shipped today."},
     {"when": {"last": ["where"]}, "answer": "Let me look.",
      "tool_calls": [{"name": "orders", "arguments": {"id": "o-1"}}]},
@@ -91,7 +99,7 @@ TEST_CASE("the openai client of npm talks with an agent, streaming and not, with
 
   INFO(end.out << end.err);
   REQUIRE(end.exit_code == 0);
-  CHECK(said(end.out, "models").at("ids").as_array().size() == 1);
+  CHECK(said(end.out, "models").at("ids").as_array().size() == 2);
   CHECK(said(end.out, "model").at("id") == "desk");
   auto whole = said(end.out, "whole");
   CHECK(whole.at("text") == "One two three four five.");
@@ -109,6 +117,19 @@ TEST_CASE("the openai client of npm talks with an agent, streaming and not, with
   CHECK(said(end.out, "tool result").at("text") == "It has 14 degrees in Bonn.");
   CHECK(said(end.out, "streamed tool").at("name") == "weather");
   CHECK(said(end.out, "streamed tool").at("reason") == "tool_calls");
+  auto stateless = said(end.out, "stateless");
+  CHECK(stateless.at("whole") == "You are Ada.");
+  CHECK(stateless.at("alone") == "Nothing yet.");
+  CHECK(stateless.at("streamed") == "Let me look.\n\nYour parcel was shipped today.");
+  CHECK(stateless.at("city") == "Bonn");
+  auto kept = said(end.out, "kept");
+  CHECK(kept.at("whole") == "You are Ada.");
+  CHECK(kept.at("streamed") == "You are Ada.");
+  CHECK(kept.at("header") == "You are Ada.");
+  CHECK(kept.at("other") == "Nothing yet.");
+  auto wrong = said(end.out, "wrong");
+  CHECK(wrong.at("status") == 400);
+  CHECK(wrong.at("param") == "messages[0].role");
   auto unknown = said(end.out, "unknown");
   CHECK(unknown.at("status") == 404);
   CHECK(unknown.at("type") == "invalid_request_error");

@@ -57,6 +57,33 @@ const final = await runner.finalChatCompletion();
 say('streamed tool', { name: final.choices[0].message.tool_calls[0].function.name,
                        reason: final.choices[0].finish_reason });
 
+// An agent that keeps conversations: whoever names none keeps it, as with any model.
+const ask = async (body, options) =>
+  (await client.chat.completions.create({ model: 'kept', ...body }, options)).choices[0].message;
+const streamed = async (body) =>
+  (await client.chat.completions.stream({ model: 'kept', ...body }).finalChatCompletion())
+    .choices[0].message.content;
+const again = user('what did I say?');
+say('stateless', {
+  whole: (await ask({ user: 'u-1', messages: [user('I am Ada'), { role: 'assistant', content: 'Hi' }, again] })).content,
+  alone: (await ask({ user: 'u-1', messages: [again] })).content,
+  streamed: await streamed({ messages: [user('where is o-1?')] }),
+  city: JSON.parse((await ask({ messages: asked, tools: [weather], tool_choice: 'required' }))
+    .tool_calls[0].function.arguments).city,
+});
+await ask({ conversation: 'c-1', messages: [user('I am Ada')] });
+say('kept', {
+  whole: (await ask({ metadata: { conversation: 'c-1' }, messages: [again] })).content,
+  streamed: await streamed({ conversation: 'c-1', messages: [again] }),
+  header: (await ask({ messages: [again] }, { headers: { 'X-Conversation-Id': 'c-1' } })).content,
+  other: (await ask({ conversation: 'c-2', messages: [again] })).content,
+});
+try {
+  await ask({ messages: [{ role: 'robot', content: 'hello' }] });
+} catch (e) {
+  say('wrong', { status: e.status, param: e.param });
+}
+
 try {
   await client.chat.completions.create({ model: 'nobody', messages: [user('hello')] });
 } catch (e) {

@@ -296,6 +296,30 @@ TEST_CASE("a caller may keep the conversation itself and bring tools of its own"
   CHECK(second.finish == "stop");
 }
 
+TEST_CASE("a caller may want one of its tools called, or none of them") {
+  kit::world w;
+  std::vector<std::string> asked;
+  kit::scripted_llm model{"fast"};
+  model.by([&asked](const kit::scripted_call& c) {
+    asked.push_back(c.body);
+    return std::optional{asked.size() <= 2 ? kit::calls_tool("paint", "{}") : kit::says("Done.")};
+  });
+  kit::stage aut{w, desk_with(model)};
+  auto with = [](std::string_view choice) {
+    return R"({"messages":[{"role":"user","content":"go"}],"tools":[{"name":"paint"}],)"
+           R"("tool_choice":")"
+           + std::string{choice} + "\"}";
+  };
+
+  auto required = output_of(turn(aut, with("required")));
+  auto none = output_of(turn(aut, with("none")));
+
+  CHECK(required.finish == "tool_calls");
+  CHECK(none.text == "Done.");
+  REQUIRE(asked.size() == 3);
+  CHECK(asked[2].find("There is no tool 'paint'") != std::string::npos);
+}
+
 TEST_CASE("what a chat says is read while its tools still run") {
   kit::scripted_tool orders{"orders"};
   orders.otherwise(kit::says("shipped").after(1s));
@@ -344,7 +368,14 @@ TEST_CASE("a chat's input is refused where it is ambiguous") {
   kit::stage aut{w, desk_with(to_last({}))};
 
   for (auto input : {R"({})", R"({"message":"a","messages":[{"role":"user","content":"b"}]})",
-                     R"({"messages":[]})", R"({"message":"a","tools":[{"name":"x"}]})"}) {
+                     R"({"messages":[]})", R"({"message":"a","tools":[{"name":"x"}]})",
+                     R"({"messages":[{"role":"robot","content":"b"}]})",
+                     R"({"messages":[{"role":"user"}]})", R"({"messages":["b"]})",
+                     R"({"message":"a","tool_choice":"required"})",
+                     R"({"message":"a","temperature":3})", R"({"message":"a","max_tokens":0})",
+                     R"({"messages":[{"role":"user","content":"b"}],"tools":[{"name":""}]})",
+                     R"({"messages":[{"role":"user","content":"b"}],)"
+                     R"("tools":[{"name":"x"},{"name":"x"}]})"}) {
     auto a = turn(aut, input);
     INFO(input);
     REQUIRE_FALSE(a.value);

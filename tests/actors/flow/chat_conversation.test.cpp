@@ -166,6 +166,21 @@ TEST_CASE("a caller's own conversation neither reads nor writes the one of that 
   CHECK(kept(w, "a").window[0].user == "one");
 }
 
+TEST_CASE("a keyed chat takes a conversation that its caller keeps without a name, and keeps nothing") {
+  kit::world w;
+  kit::stage aut{w, desk_with(counting(), keyed)};
+
+  auto out = output_of(turn(aut, R"({"messages":[{"role":"user","content":"mine"}]})"));
+  auto nameless = turn(aut, asks("mine"));
+  auto after = output_of(turn(aut, R"({"conversation":null,"messages":[{"role":"user","content":"x"}]})"));
+
+  CHECK(out.text == "2 messages");
+  CHECK(after.text == "2 messages");
+  CHECK(kept(w, "").turns == 0);
+  REQUIRE_FALSE(nameless.value);
+  CHECK(nameless.value.error().code == errc::invalid_input);
+}
+
 TEST_CASE("pictures are seen in their turn and remembered by their number") {
   kit::world w;
   kit::stage aut{w, desk_with(counting(), keyed)};

@@ -18,6 +18,12 @@ struct one_text {
 };
 BOOST_DESCRIBE_STRUCT(one_text, (), (question, limit))
 
+struct one_text_kept {
+  std::string customer;
+  std::string question;
+};
+BOOST_DESCRIBE_STRUCT(one_text_kept, (), (customer, question))
+
 struct two_numbers {
   int a = 0;
   int b = 0;
@@ -25,8 +31,8 @@ struct two_numbers {
 BOOST_DESCRIBE_STRUCT(two_numbers, (), (a, b))
 
 template <class In, class Out = chat_output>
-completion_shape shape() {
-  return completion_shape_of(schema_of<In>(), schema_of<Out>());
+completion_shape shape(std::string_view key = {}) {
+  return completion_shape_of(schema_of<In>(), schema_of<Out>(), key);
 }
 
 std::string request(std::string_view more, std::string_view said = "Where is it?") {
@@ -34,9 +40,10 @@ std::string request(std::string_view more, std::string_view said = "Where is it?
          + std::string{more} + "}";
 }
 
+/// @param header that of the conversation
 template <class In>
-std::string input(std::string_view body) {
-  auto read = read_completion(body, shape<In>());
+std::string input(std::string_view body, std::string_view key = {}, std::string_view header = {}) {
+  auto read = read_completion(body, shape<In>(key), header);
   return read ? read->input : "! " + read.error().message;
 }
 
@@ -82,6 +89,10 @@ class = "gateway_says"
 class = "chat"
 model = "fast"
 tools = ["orders"]
+[agents.kept]
+class = "chat"
+model = "fast"
+key = "conversation"
 [tools.orders]
 kind = "command"
 argv = ["echo", '{"state":"shipped"}']
@@ -118,14 +129,79 @@ TEST_CASE("an agent that takes messages gets them, and what else it has a place 
   CHECK(got->max_tokens == 9);
 }
 
-TEST_CASE("a conversation that the agent keeps is named in the metadata") {
-  auto got = from_json<chat_input>(
-    input<chat_input>(request(R"(,"metadata":{"conversation":"c-17"})")));
+TEST_CASE("a conversation that the agent keeps is named in the body or in a header") {
+  const std::string in_body = R"({"conversation":"c-17","message":"Where is it?"})";
+  auto read = [](std::string_view more, std::string_view header = {}) {
+    return input<chat_input>(request(more), "conversation", header);
+  };
 
-  REQUIRE(got);
-  CHECK(got->conversation == "c-17");
-  CHECK(got->message == "Where is it?");
-  CHECK_FALSE(got->messages);
+  CHECK(read(R"(,"metadata":{"conversation":"c-17"})") == in_body);
+  CHECK(read(R"(,"conversation":"c-17")") == in_body);
+  CHECK(read("", "c-17") == in_body);
+  CHECK(read(R"(,"metadata":{"conversation":"c-17"})", "c-18") == in_body);
+  CHECK(read(R"(,"user":"u-1")").starts_with(R"({"messages":)"));
+  CHECK(read(R"(,"conversation":"")").starts_with("! /conversation: "));
+  CHECK(read("", std::string(256, 'c')).starts_with("! /conversation: "));
+}
+
+TEST_CASE("an agent that keeps no conversations gets all messages whatever they are called") {
+  CHECK(input<chat_input>(request(R"(,"conversation":"c-17")")).starts_with(R"({"messages":)"));
+}
+
+TEST_CASE("of a kept conversation only what its user says next is taken, pictures too") {
+  auto read = [](std::string_view messages, std::string_view more = "") {
+    return input<chat_input>(R"({"model":"m","conversation":"c","messages":[)" + std::string{messages}
+                               + "]" + std::string{more} + "}",
+                             "conversation");
+  };
+  auto parts = R"({"role":"system","content":"Be brief."},{"role":"user","content":)"
+               R"([{"type":"text","text":"What is it?"},)"
+               R"({"type":"image_url","image_url":{"url":"https://x/y.png"}}]})";
+
+  CHECK(read(parts)
+        == R"({"conversation":"c","message":"What is it?","images":["https://x/y.png"]})");
+  CHECK(read(R"({"role":"user","content":"a"},{"role":"tool","tool_call_id":"c","content":"b"})")
+          .starts_with("! /messages/1: the agent keeps this conversation"));
+  CHECK(read(R"({"role":"user","content":"a"})", R"(,"tools":[{"function":{"name":"f"}}])")
+          .starts_with("! /tools: the agent keeps this conversation"));
+}
+
+TEST_CASE("a keyed agent that takes one text is told which of its states is meant") {
+  CHECK(input<one_text_kept>(request(R"(,"conversation":"c-1")"), "customer")
+        == R"({"customer":"c-1","question":"Where is it?"})");
+  CHECK(input<one_text_kept>(request(""), "customer").starts_with("! /conversation: is missing"));
+}
+
+TEST_CASE("a choice among the caller's tools reaches the agent") {
+  auto tools = std::string{R"(,"tools":[{"type":"function","function":{"name":"f"}},)"
+                           R"({"type":"function","function":{"name":"g"}}],"tool_choice":)"};
+  auto read = [&](std::string_view choice) {
+    auto got = input<chat_input>(request(tools + std::string{choice}));
+    return got.starts_with('!') ? got : got.substr(got.find(R"("tools")"));
+  };
+
+  CHECK(read(R"("auto")") == R"("tools":[{"name":"f"},{"name":"g"}]})");
+  CHECK(read(R"("required")")
+        == R"("tools":[{"name":"f"},{"name":"g"}],"tool_choice":"required"})");
+  CHECK(read(R"({"type":"function","function":{"name":"g"}})")
+        == R"("tools":[{"name":"g"}],"tool_choice":"required"})");
+  CHECK(read(R"({"type":"function","function":{"name":"h"}})").starts_with("! /tool_choice: "));
+  CHECK(read(R"("any")").starts_with("! /tool_choice: "));
+  CHECK(input<chat_input>(request(R"(,"tool_choice":"required")")).starts_with("! /tool_choice: "));
+}
+
+TEST_CASE("an answer in a form is asked for by its schema, or just as an object") {
+  auto read = [](std::string_view format) {
+    return input<chat_input>(request(R"(,"response_format":)" + std::string{format}));
+  };
+  auto form = R"({"type":"json_schema","json_schema":{"schema":{"type":"object"}}})";
+
+  CHECK(read(R"({"type":"text"})").find("schema") == std::string::npos);
+  CHECK(read(R"({"type":"json_object"})").ends_with(R"("schema":{"type":"object"}})"));
+  CHECK(read(R"({"type":"json_schema"})").starts_with("! /response_format/json_schema/schema"));
+  CHECK(read(R"({"type":"xml"})").starts_with("! /response_format/type"));
+  CHECK(input<one_text>(request(R"(,"response_format":)" + std::string{form}))
+          .starts_with("! /response_format"));
 }
 
 TEST_CASE("developers speak as the system") {
@@ -138,9 +214,11 @@ TEST_CASE("developers speak as the system") {
 TEST_CASE("an agent that takes one text gets the last words of the user") {
   CHECK(input<one_text>(request("")) == R"({"question":"Where is it?"})");
   auto parts = R"({"model":"m","messages":[{"role":"user","content":"old"},{"role":"user","content":)"
-               R"([{"type":"text","text":"new"},{"type":"image_url","image_url":{"url":"x"}}]},)"
-               R"({"role":"assistant","content":"hm"}]})";
+               R"([{"type":"text","text":"new"}]},{"role":"assistant","content":"hm"}]})";
   CHECK(input<one_text>(parts) == R"({"question":"new"})");
+  auto image = R"({"model":"m","messages":[{"role":"user","content":)"
+               R"([{"type":"image_url","image_url":{"url":"x"}}]}]})";
+  CHECK(input<one_text>(image).starts_with("! /messages: this agent takes no images"));
 }
 
 TEST_CASE("an agent that takes anything else gets JSON, or the request is refused") {
@@ -153,6 +231,11 @@ TEST_CASE("what an agent cannot do is refused") {
   CHECK(input<one_text>(request(tools)).starts_with("! /tools"));
   CHECK(input<one_text>(request(",\"n\":2")).starts_with("! /n"));
   CHECK(input<one_text>(R"({"model":"m","messages":[]})").starts_with("! /messages"));
+  CHECK(input<chat_input>(request(R"(,"functions":[{"name":"f"}])")).starts_with("! /functions"));
+  CHECK(input<chat_input>(request(R"(,"modalities":["audio"])")).starts_with("! /modalities"));
+  CHECK(input<chat_input>(request(R"(,"max_tokens":0)")).starts_with("! /max_tokens"));
+  CHECK(input<chat_input>(request(R"(,"tools":[{"type":"retrieval","function":{}}])"))
+          .starts_with("! /tools/0/type"));
   CHECK_FALSE(completion_model("{}"));
   CHECK_FALSE(completion_model("hello"));
 }
@@ -175,6 +258,19 @@ TEST_CASE("answers become messages with their reason and usage") {
   CHECK(completion_answer_of(R"({"text":"a","finish":"limit"})").finish_reason == "length");
   CHECK(completion_answer_of("\"plain\"").text == "plain");
   CHECK(completion_answer_of(R"({"queue":"billing"})").text == R"({"queue":"billing"})");
+}
+
+TEST_CASE("an error names the member that it is about as these clients know it") {
+  auto param = [](std::string text) {
+    auto json = completion_error_json(400, {errc::invalid_input, std::move(text)});
+    auto at = json.find(R"("param":)") + 8;
+    return json.substr(at, json.find(",\"code\"") - at);
+  };
+
+  CHECK(param("/n: an agent gives one answer") == R"("n")");
+  CHECK(param("input: /messages/3/content/0: expected") == R"("messages[3].content[0]")");
+  CHECK(param("the body is no JSON") == "null");
+  CHECK(param("/etc/passwd is not here: no") == "null");
 }
 
 TEST_CASE("a streamed answer is said once, word by word") {
@@ -269,6 +365,35 @@ TEST_CASE("tools of the caller are the caller's to carry out") {
   CHECK(got.body.find(R"("name":"weather")") != std::string::npos);
 }
 
+TEST_CASE("an agent that keeps conversations answers clients that do, and those that do not") {
+  auto aut = talking();
+  auto said = [](std::string_view text, std::string_view more = "") {
+    return R"({"model":"kept","messages":[{"role":"user","content":")" + std::string{text} + "\"}]"
+           + std::string{more} + "}";
+  };
+  auto content = [](const http_answer& got) {
+    auto at = got.body.find(R"("content":")") + 11;
+    return got.body.substr(at, got.body.find('"', at) - at);
+  };
+
+  auto alone = aut.peer.post(completions, said("hi", R"(,"user":"u-1")"));
+  auto alone_again = aut.peer.post(completions, said("what did I say?"));
+  auto kept = aut.peer.post(completions, said("my name is Ada", R"(,"conversation":"c-1")"));
+  auto header = net::http_headers{{"X-Conversation-Id", "c-1"}};
+  auto known = aut.peer.post(completions, said("what did I say?"), header);
+  auto other = aut.peer.post(completions, said("what did I say?", R"(,"conversation":"c-2")"));
+  auto streamed = aut.peer.post(
+    completions, said("what did I say?", R"(,"stream":true,"metadata":{"conversation":"c-1"})"));
+
+  CHECK(alone.status == 200);
+  CHECK(content(alone_again) == "Nothing yet.");
+  CHECK(kept.status == 200);
+  INFO(known.body);
+  CHECK(content(known) == "You are Ada.");
+  CHECK(content(other) == "Nothing yet.");
+  CHECK(content_in(streamed.body) == "You are Ada.");
+}
+
 TEST_CASE("agents are listed as models") {
   auto aut = talking();
   CHECK(aut.peer.get("/v1/models").body.find(R"({"id":"says","object":"model")")
@@ -283,16 +408,20 @@ TEST_CASE("clients of Chat Completions get errors in their own form") {
   auto unknown = aut.peer.post(completions, R"({"model":"nobody","messages":[]})");
   auto wrong = aut.peer.post(completions, R"({"model":"desk","messages":[]})");
   auto method = aut.peer.get(completions);
+  auto role = aut.peer.post(
+    completions, R"({"model":"kept","messages":[{"role":"user","content":"a"},{"role":"robot"}]})");
   auto failed = aut.peer.post(completions,
                               R"({"model":"breaks","messages":[{"role":"user","content":"{}"}]})");
 
-  for (const auto* got : {&unknown, &wrong, &method, &failed}) {
+  for (const auto* got : {&unknown, &wrong, &method, &role, &failed}) {
     INFO(got->body);
     CHECK(got->body.starts_with("{\"error\":{\"message\":"));
   }
   CHECK(unknown.status == 404);
   CHECK(wrong.status == 400);
   CHECK(method.status == 405);
+  CHECK(role.status == 400);
+  CHECK(role.body.find(R"("param":"messages[1].role")") != std::string::npos);
   CHECK(failed.status >= 500);
   CHECK(failed.headers.value_or("x-should-retry", {}) == "false");
 }
