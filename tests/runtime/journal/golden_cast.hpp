@@ -328,7 +328,7 @@ inline void play_unknown(kit::world& w) {
   {
     kit::stage killed{w, all};
     auto a = killed.invoke("golden_unknown", one_job);
-    killed.run_until([&] { return w.total("tool:post") == 1; });
+    killed.run_until([&] { return a->accepted && w.total("tool:post") == 1; });
     id = a->id;
   }
   kit::stage stage{w, all};
@@ -355,7 +355,7 @@ inline void play_resend(kit::world& w) {
   {
     kit::stage killed{w, lost};
     auto a = killed.invoke("golden_unknown", one_job);
-    killed.run_until([&] { return w.calls["tool:post"].size() == 1; });
+    killed.run_until([&] { return a->accepted && w.calls["tool:post"].size() == 1; });
     id = a->id;
   }
   cast found;
@@ -432,7 +432,7 @@ inline void play_signal(kit::world& w) {
 inline void play_cancel(kit::world& w) {
   kit::stage stage{w, cast{}};
   auto a = stage.invoke("golden_cancel", one_job);
-  stage.run_until([&] { return w.total("tool:charge") == 1; });
+  stage.run_until([&] { return a->accepted && w.total("tool:charge") == 1; });
   cancel_request c;
   c.id = a->id;
   auto done = stage.ask<command_reply>(std::move(c));
