@@ -11,6 +11,10 @@ namespace {
 /// Bytes of a summary: 200 words in any script.
 constexpr std::size_t summary_max = 4'096;
 
+bool is_blank(std::string_view text) {
+  return text.find_first_not_of(" \t\r\n") == text.npos;
+}
+
 } // namespace
 
 chat_agent::chat_agent(std::shared_ptr<const setup> shared)
@@ -51,17 +55,28 @@ task<chat_output> chat_agent::run(chat_input in) {
       auto end = co_await gave_up(std::move(said).error());
       co_return end;
     }
-    if (!said->tool_calls || said->tool_calls->empty()) {
+    bool asks = said->tool_calls && !said->tool_calls->empty();
+    if (asks && !must_answer()) {
+      auto callers_turn = co_await do_calls(std::move(*said));
+      if (!callers_turn) {
+        auto end = co_await gave_up(std::move(callers_turn).error());
+        co_return end;
+      }
+      if (*callers_turn)
+        co_return std::move(out_);
+    } else if (!is_blank(said->text)) {
+      if (asks)
+        out_.finish = "limit"; // it was told that there are no more
       auto end = co_await answered(std::move(said->text));
       co_return end;
-    }
-    auto callers_turn = co_await do_calls(std::move(*said));
-    if (!callers_turn) {
-      auto end = co_await gave_up(std::move(callers_turn).error());
+    } else if (!asks && !said_nothing_ && !must_answer()) {
+      co_await ask_for_words();
+    } else {
+      auto why = error{errc::failed, asks ? "the model asks for tools where it was told to answer"
+                                          : "the model answers with nothing"};
+      auto end = co_await gave_up(std::move(why));
       co_return end;
     }
-    if (*callers_turn)
-      co_return std::move(out_);
   }
 }
 
@@ -109,6 +124,15 @@ task<unit> chat_agent::sum_up(std::vector<kept_turn> fallen) {
   kept_.summary = head_of(summary->text, summary_max);
   out_.input_tokens += summary->input_tokens;
   out_.output_tokens += summary->output_tokens;
+  co_return unit{};
+}
+
+// Once: some models fall silent after a tool's result, and find their words when they are asked for.
+task<unit> chat_agent::ask_for_words() {
+  said_nothing_ = true;
+  co_await go(turn_state::error_recovery);
+  tail_.push_back(text_message("user", empty_answer_words));
+  co_await go(turn_state::streaming_response);
   co_return unit{};
 }
 

@@ -13,6 +13,7 @@
 #include "runtime/core/agent.hpp"
 
 #include <memory>
+#include <set>
 
 namespace troupe::chat {
 
@@ -42,13 +43,18 @@ private:
     std::string tool;      ///< empty: there is none of that name
     std::string arguments; ///< JSON object
     std::string words;     ///< what the model gets; empty while it is to be done
+    std::optional<std::size_t> same_as; ///< an earlier one of this round, which is done for both
     bool failed = false;
+
+    /// Not done, for this reason; nothing where there is none.
+    void refuse(std::string why);
   };
 
   // -- the turn: chat_agent.cpp --
   task<unit> open_turn();
   task<unit> sum_up(std::vector<kept_turn> fallen);
   task<chat::reply> ask();
+  task<unit> ask_for_words();
   task<chat_output> answered(std::string text);
   task<chat_output> gave_up(error why);
   call_effect<reply> question();
@@ -57,10 +63,19 @@ private:
   bool keeps_history() const { return setup_->keyed && in_.message.has_value(); }
   emit_effect go(turn_state to);
 
+  // -- what the model asks for: chat_calls.cpp --
+  std::size_t tidy(std::vector<wanted_call>& wanted);
+  void prepare(std::vector<wanted_call>& wanted);
+  pending prepared(const wanted_call& w) const;
+  std::string callers_misfit(std::string_view name, const std::string& arguments) const;
+  bool wants_callers_tools(const std::vector<wanted_call>& wanted);
+  void hand_over(std::vector<wanted_call>& wanted, std::string text);
+
   // -- tools: chat_tools.cpp --
   task<unit> name_tools();
   task<bool> do_calls(chat::reply said);
-  pending prepare(const wanted_call& wanted) const;
+  std::vector<std::size_t> choose();
+  void tell_results(std::size_t dropped);
   task<unit> work();
   task<unit> carry_out(std::size_t i);
   task<unit> approvals(std::vector<std::size_t> waiting);
@@ -86,7 +101,9 @@ private:
   std::vector<std::size_t> ready_;           ///< of them, those that need nobody's approval
   std::size_t next_ = 0;                     ///< of `ready_`
   std::map<std::string, std::uint32_t> seen_; ///< call, arguments and answer -> how often
+  std::set<std::string> ids_;                 ///< of calls, in this turn
   bool no_more_calls_ = false;
+  bool said_nothing_ = false; ///< once in this turn
 };
 
 } // namespace troupe::chat

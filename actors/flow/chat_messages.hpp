@@ -51,7 +51,7 @@ BOOST_DESCRIBE_STRUCT(chat_input, (),
 struct chat_tool_call {
   std::string id;
   std::string name;
-  std::string arguments; ///< JSON text, as the model spelled it
+  std::string arguments; ///< a JSON object; mended where the model's was none
 };
 BOOST_DESCRIBE_STRUCT(chat_tool_call, (), (id, name, arguments))
 

@@ -4,6 +4,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <set>
 
 namespace troupe::chat {
 namespace {
@@ -79,68 +80,18 @@ bool chat_agent::needs_approval(std::string_view tool) const {
                      [&](const std::string& p) { return names_tool(p, tool); });
 }
 
-chat_agent::pending chat_agent::prepare(const wanted_call& wanted) const {
-  pending p;
-  p.id = wanted.id;
-  auto refuse = [&p](std::string words) {
-    p.words = std::move(words);
-    p.failed = true;
-  };
-  auto arguments = arguments_of(wanted.function.arguments);
-  if (arguments)
-    p.arguments = std::move(*arguments);
-  auto known = tools_.find(wanted.function.name);
-  if (known != tools_.end())
-    p.tool = known->second;
-  if (is_callers(wanted.function.name))
-    refuse("This tool is the user's own. Ask for it again in a message without other calls.");
-  else if (known == tools_.end())
-    refuse(unknown_tool_words(wanted.function.name, tools_));
-  else if (!arguments)
-    refuse(arguments.error().message);
-  return p;
-}
-
-// @returns whether it is the caller's turn: the model wants tools of the caller's
+// @returns whether it is the caller's turn: the model wants tools of the caller
 task<bool> chat_agent::do_calls(reply said) {
   auto& wanted = *said.tool_calls;
-  if (must_answer())
-    co_return error{errc::failed, "the model asks for tools where it was told to answer"};
-  for (std::size_t i = 0; i < wanted.size(); ++i)
-    if (wanted[i].id.empty())
-      wanted[i].id = fmt::format("call_{}_{}", out_.model_calls, i);
-  if (std::all_of(wanted.begin(), wanted.end(),
-                  [&](const wanted_call& w) { return is_callers(w.function.name); })) {
-    for (auto& w : wanted)
-      out_.calls.push_back(
-        {std::move(w.id), std::move(w.function.name), std::move(w.function.arguments)});
-    out_.text = std::move(said.text);
-    out_.finish = "tool_calls";
+  auto dropped = tidy(wanted);
+  prepare(wanted);
+  if (wants_callers_tools(wanted)) {
+    hand_over(wanted, std::move(said.text));
     co_await go(turn_state::awaiting_input);
     co_return true;
   }
   co_await go(turn_state::processing_tools);
-  calls_.clear();
-  ready_.clear();
-  next_ = 0;
-  std::vector<std::size_t> waiting;
-  for (auto& w : wanted) {
-    auto p = prepare(w);
-    w.type = "function";
-    if (p.arguments.empty()) // no provider takes back what is no JSON
-      w.function.arguments = "{}";
-    if (!p.failed && out_.tool_calls_made >= options_.tool_calls_max) {
-      no_more_calls_ = true;
-      p.words = "No more calls are possible in this turn, so nothing was done. Answer with what you "
-                "have.";
-      p.failed = true;
-    }
-    if (!p.failed) {
-      ++out_.tool_calls_made;
-      (needs_approval(p.tool) ? waiting : ready_).push_back(calls_.size());
-    }
-    calls_.push_back(std::move(p));
-  }
+  auto waiting = choose();
   tail_.push_back(assistant_message(said.text, wanted));
   std::vector<task<unit>> lines;
   for (std::size_t i = 0; i < std::min<std::size_t>(options_.parallel, ready_.size()); ++i)
@@ -156,12 +107,40 @@ task<bool> chat_agent::do_calls(reply said) {
   }
   if (auto fine = notice_loops(); !fine)
     co_return std::move(fine).error();
-  for (const auto& c : calls_)
-    tail_.push_back(tool_message(c.id, c.words));
+  tell_results(dropped);
   if (std::any_of(calls_.begin(), calls_.end(), [](const pending& p) { return p.failed; }))
     co_await go(turn_state::error_recovery);
   co_await go(turn_state::streaming_response);
   co_return false;
+}
+
+// Which of them are done, and of these, which wait for a person.
+std::vector<std::size_t> chat_agent::choose() {
+  ready_.clear();
+  next_ = 0;
+  std::vector<std::size_t> waiting;
+  for (std::size_t i = 0; i < calls_.size(); ++i) {
+    auto& p = calls_[i];
+    if (!p.words.empty() || p.same_as)
+      continue;
+    if (out_.tool_calls_made >= options_.tool_calls_max) {
+      no_more_calls_ = true;
+      p.refuse("No more calls are possible in this turn, so nothing was done. Answer with what you "
+               "have.");
+      continue;
+    }
+    ++out_.tool_calls_made;
+    (needs_approval(p.tool) ? waiting : ready_).push_back(i);
+  }
+  return waiting;
+}
+
+void chat_agent::tell_results(std::size_t dropped) {
+  for (const auto& c : calls_)
+    tail_.push_back(tool_message(
+      c.id, c.same_as ? repeated_words(calls_[*c.same_as].words) : c.words));
+  if (dropped > 0)
+    tail_.push_back(text_message("user", dropped_words(calls_.size(), dropped)));
 }
 
 // One of `parallel` lines: takes the next call as long as there is one.
@@ -268,10 +247,14 @@ task<unit> chat_agent::nobody_decided(std::vector<std::size_t> waiting) {
   co_return unit{};
 }
 
-// The same call with the same answer, again and again: it is told once, then it is over.
+// The same call with the same answer, in one message after another: it is told once, then it is over.
 result<void> chat_agent::notice_loops() {
+  std::set<std::string> now;
   for (auto& c : calls_) {
-    auto times = ++seen_[fmt::format("{} {} {}", c.tool, c.arguments, c.words)];
+    auto what = fmt::format("{} {} {}", c.tool, c.arguments, c.words);
+    if (c.same_as || !now.insert(what).second)
+      continue;
+    auto times = ++seen_[what];
     if (times > options_.repeats_max)
       return error{errc::failed, fmt::format("the model goes round in a loop: {} has been called {} "
                                              "times with the same arguments and the same answer",

@@ -16,16 +16,6 @@ constexpr std::size_t spelling_max = 64;
 /// Names in one sentence; a model can do with these.
 constexpr std::size_t names_shown_max = 50;
 
-std::string spelled(std::string_view name) {
-  std::string out;
-  for (char c : name) {
-    bool plain = (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9')
-                 || c == '_' || c == '-';
-    out += plain ? c : '_';
-  }
-  return out.substr(0, spelling_max);
-}
-
 bool is_object(std::string_view json) {
   json_reader in{json};
   return in.peek() == json_kind::object && in.skip() && in.end();
@@ -38,15 +28,28 @@ error not_an_object() {
 
 } // namespace
 
+std::string spelling(std::string_view name) {
+  std::string out;
+  for (char c : name.substr(0, spelling_max)) {
+    bool plain = (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9')
+                 || c == '_' || c == '-';
+    out += plain ? c : '_';
+  }
+  return out;
+}
+
+std::string with_number(std::string_view spelled, int n) {
+  auto suffix = fmt::format("_{}", n);
+  return std::string{spelled.substr(0, spelling_max - suffix.size())} + suffix;
+}
+
 std::map<std::string, std::string> spellings(const std::vector<std::string>& names) {
   std::map<std::string, std::string> out;
   for (const auto& name : names) {
-    auto base = spelled(name);
+    auto base = spelling(name);
     auto one = base;
-    for (int n = 2; out.contains(one) && out[one] != name; ++n) {
-      auto suffix = fmt::format("_{}", n);
-      one = base.substr(0, spelling_max - suffix.size()) + suffix;
-    }
+    for (int n = 2; out.contains(one) && out[one] != name; ++n)
+      one = with_number(base, n);
     out.emplace(std::move(one), name);
   }
   return out;
@@ -134,6 +137,18 @@ std::string loop_words(std::uint32_t times) {
   return fmt::format("\n[This call has brought the same answer {} times. It will not change: do "
                      "something else, or answer with what you have.]",
                      times);
+}
+
+std::string repeated_words(std::string_view result) {
+  return fmt::format("{}\n[This call came twice in one message and was made once. If it is meant "
+                     "twice, ask again.]",
+                     result);
+}
+
+std::string dropped_words(std::size_t taken, std::size_t dropped) {
+  return fmt::format("Your last message asked for {} calls. Only the first {} were looked at; of the "
+                     "others nothing was done. Ask for less at a time.",
+                     taken + dropped, taken);
 }
 
 std::string tool_message(std::string_view call_id, std::string_view content) {

@@ -47,6 +47,12 @@ std::optional<error> misfit(const chat_input& in);
 /// What is wrong with `messages` in it, by its place; nothing of the content is repeated.
 std::optional<error> misspelled(const chat_input& in);
 
+/// `name` as models allow it: letters, digits, `_`, `-`, at most 64 of them.
+std::string spelling(std::string_view name);
+
+/// The same with a number at its end, not longer.
+std::string with_number(std::string_view spelled, int n);
+
 /// Spelling for models (letters, digits, `_`, `-`, at most 64) to name. The same names give the same
 /// spellings, in any process.
 std::map<std::string, std::string> spellings(const std::vector<std::string>& names);
@@ -73,6 +79,16 @@ std::string unknown_tool_words(std::string_view spelled,
 
 /// Added to a result that has come `times` times.
 std::string loop_words(std::uint32_t times);
+
+/// The result of a call that came before in the same message, and was not made twice.
+std::string repeated_words(std::string_view result);
+
+/// So many calls of one message were looked at, and the others were not.
+std::string dropped_words(std::size_t taken, std::size_t dropped);
+
+/// Said to a model that has answered with nothing.
+inline constexpr std::string_view empty_answer_words = "Your last message was empty. Answer with what "
+                                                       "you have.";
 
 /// `{"role":"tool",..}`.
 std::string tool_message(std::string_view call_id, std::string_view content);

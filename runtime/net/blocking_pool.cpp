@@ -46,11 +46,11 @@ struct blocking_pool::state {
   }
 };
 
-blocking_pool::blocking_pool(blocking_pool_options options) : state_(std::make_unique<state>()) {
+blocking_pool::blocking_pool(blocking_pool_options options) : state_(std::make_shared<state>()) {
   options.threads_max = std::max<std::size_t>(options.threads_max, 1);
   state_->options = options;
   for (std::size_t i = 0; i < options.threads_max; ++i)
-    state_->threads.emplace_back([s = state_.get()] { s->run(); });
+    state_->threads.emplace_back([s = state_] { s->run(); });
 }
 
 blocking_pool::~blocking_pool() {
@@ -59,8 +59,16 @@ blocking_pool::~blocking_pool() {
     state_->ending = true;
   }
   state_->wake.notify_all();
+  bool inside = false; // the last who knew of it was its own work
   for (auto& thread : state_->threads)
-    thread.join();
+    inside = inside || thread.get_id() == std::this_thread::get_id();
+  if (inside)
+    state_->run();
+  for (auto& thread : state_->threads)
+    if (thread.get_id() == std::this_thread::get_id())
+      thread.detach(); // it only comes back from here
+    else
+      thread.join();
 }
 
 result<void> blocking_pool::post(std::function<void()> work) {

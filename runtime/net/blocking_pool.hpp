@@ -4,7 +4,7 @@
 // A tool that waits for a process or reads files would hold one of the scheduler's threads, and all
 // agents with it. It runs here instead. Work that is queued is always done: the destructor takes
 // no more, lets what was taken run to its end, and joins, so whoever waits for an answer gets it.
-// So work must have its own deadline.
+// So work must have its own deadline. It may be the work itself that lets go of the pool at last.
 
 #include "runtime/core/result.hpp"
 
@@ -39,7 +39,7 @@ public:
 
 private:
   struct state;
-  std::unique_ptr<state> state_;
+  std::shared_ptr<state> state_; ///< its threads have it, too
 };
 
 } // namespace troupe::net

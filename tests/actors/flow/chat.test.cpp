@@ -166,7 +166,9 @@ TEST_CASE("at turns_max the model must answer with what it has") {
 }
 
 TEST_CASE("above tool_calls_max nothing is called any more") {
-  std::vector<std::pair<std::string, std::string>> three(3, {"orders", R"({"id":"o-1"})"});
+  std::vector<std::pair<std::string, std::string>> three;
+  for (auto id : {"o-1", "o-11", "o-12"})
+    three.emplace_back("orders", R"({"id":")" + std::string{id} + R"("})");
   kit::world w;
   kit::stage aut{w, desk_with(to_last({{"each", kit::calls_tools(three)},
                                        {"No more calls", kit::says("Two of three.")}}),
@@ -188,6 +190,46 @@ TEST_CASE("a model that asks for tools where it must answer ends the turn with a
 
   REQUIRE_FALSE(a.value);
   CHECK(a.value.error().message.find("told to answer") != std::string::npos);
+}
+
+TEST_CASE("a model that asks for tools and answers where it must answer is taken at its word") {
+  kit::world w;
+  kit::stage aut{w, desk_with(to_last({{"", kit::calls_tools({{"orders", "{}"}}, "It is late.")}}),
+                              "turns_max = 1")};
+
+  auto out = output_of(turn(aut, asks("hello")));
+
+  CHECK(out.text == "It is late.");
+  CHECK(out.finish == "limit");
+  CHECK(w.total("tool:orders") == 0);
+}
+
+TEST_CASE("a model that says nothing is asked once more, and then it is an error") {
+  kit::world w;
+  kit::stage aut{w, desk_with(to_last({{"mute", kit::says(" \n")},
+                                       {"shy", kit::says("")},
+                                       {"message was empty", kit::says("Well.")}}))};
+  kit::world v;
+  kit::stage mute{v, desk_with(to_last({{"", kit::says("")}}))};
+
+  auto shy = turn(aut, asks("shy"));
+  auto never = turn(mute, asks("mute"));
+
+  CHECK(output_of(shy).text == "Well.");
+  CHECK(output_of(shy).model_calls == 2);
+  CHECK(states(aut, shy.id).at(1) == "error_recovery");
+  REQUIRE_FALSE(never.value);
+  CHECK(never.value.error().message == "the model answers with nothing");
+}
+
+TEST_CASE("the same call many times in one answer is no loop") {
+  std::vector<std::pair<std::string, std::string>> ten(10, {"order", "{}"});
+  kit::world w;
+  kit::stage aut{w, desk_with(to_last({{"go", kit::calls_tools(ten)},
+                                       {"There is no tool", kit::says("I see.")}}),
+                              "repeats_max = 2")};
+
+  CHECK(output_of(turn(aut, asks("go"))).text == "I see.");
 }
 
 TEST_CASE("where no model answers the user hears what the topology says for that") {

@@ -78,3 +78,25 @@ TEST_CASE("work that throws harms nobody else") {
   CHECK(box.take() == 1);
   CHECK(aut.exceptions() == 1);
 }
+
+TEST_CASE("a pool whose own work lets go of it at last does what it has taken, and ends") {
+  inbox<int> box;
+  {
+    auto aut = std::make_shared<blocking_pool>(blocking_pool_options{.threads_max = 2});
+    std::promise<void> gate;
+    auto opened = gate.get_future().share();
+    REQUIRE(aut->post([aut, opened]() mutable {
+      opened.wait();
+      aut.reset(); // joins the other thread, not its own
+    }));
+    REQUIRE(aut->post([&box, opened] {
+      opened.wait();
+      box.put(1);
+    }));
+    REQUIRE(aut->post([&box] { box.put(2); }));
+    aut.reset();
+    gate.set_value();
+  }
+
+  CHECK(box.take() + box.take() == 3);
+}
