@@ -140,8 +140,8 @@ std::string loop_words(std::uint32_t times) {
 }
 
 std::string repeated_words(std::string_view result) {
-  return fmt::format("{}\n[This call came twice in one message and was made once. If it is meant "
-                     "twice, ask again.]",
+  return fmt::format("[This call came twice in one message and was made once: ask again where it was "
+                     "meant twice.]\n{}",
                      result);
 }
 
