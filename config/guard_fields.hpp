@@ -49,6 +49,8 @@ void add_limits(fields<decltype(owner_of(Limits))>& to) {
       "limits.adaptive", "finds out how many requests in flight the server takes"),
     entry<duration_codec, Limits, &l::burst>(
       "limits.burst", "so much of a minute's limit may be used at once"),
+    entry<duration_codec, Limits, &l::jitter>(
+      "limits.jitter", "a request may come so much later than those that were sent with it"),
     entry<duration_codec, Limits, &l::ageing>(
       "limits.ageing", "waiting this long is worth one step of priority; `\"0s\"`: nothing"),
     entry<duration_codec, Limits, &l::cooling>(

@@ -11,12 +11,15 @@ using std::chrono::milliseconds;
 /// Doublings after which any rest is above its maximum.
 constexpr std::uint32_t doublings_max = 20;
 
-// In any 60 s at most `limit` go: the burst at once, the rest evenly.
-gcra bucket(double limit, milliseconds burst) {
+// In any 60 s, and as much longer as `jitter` says, at most `limit` go: the burst at once, the rest
+// evenly.
+gcra bucket(double limit, const rate_limit_options& o) {
   if (limit <= 0)
     return {};
-  auto at_once = std::max(1.0, limit * static_cast<double>(burst.count()) / 60'000.0);
-  return gcra{std::max(limit - at_once, limit / 2), at_once};
+  auto part = [limit](milliseconds d) { return limit * static_cast<double>(d.count()) / 60'000.0; };
+  auto at_once = std::max(1.0, part(o.burst));
+  auto kept_back = std::max(at_once, part(o.burst + o.jitter));
+  return gcra{std::max(limit - kept_back, limit / 2), at_once};
 }
 
 // A request that is larger than the burst goes when the bucket is full, and its debt is waited off.
@@ -29,9 +32,9 @@ std::optional<steady_time> room(const gcra& b, double n, steady_time now) {
 api_key::api_key(const rate_limit_options& o)
   : cooling_(o.cooling), cooling_max_(o.cooling_max),
     set_aside_(o.set_aside), window_max_(std::max(1U, o.concurrent)),
-    adaptive_(o.adaptive), requests_(bucket(o.requests_per_minute, o.burst)),
-    input_(bucket(static_cast<double>(o.input_tokens_per_minute), o.burst)),
-    output_(bucket(static_cast<double>(o.output_tokens_per_minute), o.burst)),
+    adaptive_(o.adaptive), requests_(bucket(o.requests_per_minute, o)),
+    input_(bucket(static_cast<double>(o.input_tokens_per_minute), o)),
+    output_(bucket(static_cast<double>(o.output_tokens_per_minute), o)),
     window_(adaptive_ ? std::min(window_max_, 4.0) : window_max_), slow_until_(window_max_) {}
 
 bool api_key::full() const noexcept {

@@ -7,8 +7,12 @@ option_problems rate_limit_options::validate() const {
   option_problems out;
   if (queue == 0)
     out.push_back({"queue", "whoever has to wait would be refused", "1 or more"});
-  if (burst <= 0ms || burst > 30s)
-    out.push_back({"burst", "must be above 0 and at most half of a minute", "e.g. \"500ms\""});
+  if (burst <= 0ms)
+    out.push_back({"burst", "must be above 0", "e.g. \"300ms\""});
+  if (jitter < 0ms)
+    out.push_back({"jitter", "must not be negative", "\"0s\" for a server next door"});
+  if (burst + jitter > 30s)
+    out.push_back({"burst", "with `jitter` it is more than half of a minute", "e.g. \"300ms\""});
   if (ageing < 0ms)
     out.push_back({"ageing", "must not be negative", "\"0s\" for none"});
   if (cooling <= 0ms)

@@ -13,10 +13,13 @@ if(TARGET test_chaos)
   set_target_properties(chaos_die_at_step PROPERTIES
     LIBRARY_OUTPUT_DIRECTORY ${PROJECT_BINARY_DIR}/lib)
   target_link_libraries(chaos_die_at_step PRIVATE ${CMAKE_DL_LIBS})
-  # A provider of models that misbehaves.
-  add_executable(wall_server ${CMAKE_CURRENT_LIST_DIR}/llm_wall/wall_server.cpp)
-  target_link_libraries(wall_server PRIVATE Boost::headers Boost::json)
-  target_include_directories(wall_server PRIVATE ${PROJECT_SOURCE_DIR})
-  set_target_properties(wall_server PROPERTIES RUNTIME_OUTPUT_DIRECTORY ${PROJECT_BINARY_DIR}/bin)
-  add_dependencies(test_chaos chaos_agents chaos_stranger chaos_die_at_step wall_server)
+  # Providers of models: one that misbehaves, one that counts.
+  foreach(server IN ITEMS wall_server strict_server)
+    add_executable(${server} ${CMAKE_CURRENT_LIST_DIR}/llm_wall/${server}.cpp)
+    target_link_libraries(${server} PRIVATE Boost::headers Boost::json)
+    target_include_directories(${server} PRIVATE ${PROJECT_SOURCE_DIR})
+    set_target_properties(${server} PROPERTIES RUNTIME_OUTPUT_DIRECTORY ${PROJECT_BINARY_DIR}/bin)
+  endforeach()
+  add_dependencies(test_chaos chaos_agents chaos_stranger chaos_die_at_step wall_server
+    strict_server)
 endif()

@@ -2,6 +2,7 @@
 
 #include "tests/support/catch.hpp"
 
+#include <algorithm>
 #include <array>
 #include <deque>
 #include <map>
@@ -113,6 +114,33 @@ TEST_CASE("a limiter uses 99 % of a limit and no window of a minute has more") {
   }
 
   CHECK(static_cast<double>(sent) >= 0.99 * 5 * 2 * 500);
+}
+
+TEST_CASE("no window of a minute has more where requests come late by as much as is allowed for") {
+  rate_limit_options o;
+  o.requests_per_minute = 500;
+  std::mt19937 rng{7};
+  for (auto worst : {false, true}) {
+    rate_limiter aut{o, 1};
+    std::vector<steady_time> came;
+    std::uint64_t next_id = 1;
+    for (auto now = start; now < start + 3min; now += 1ms) {
+      while (aut.waiting() < 2)
+        REQUIRE(aut.enqueue(next_id++, from("a"), now).has_value());
+      for (auto& d : aut.step(now)) {
+        aut.finish(d.id, {}, now);
+        auto late = std::chrono::milliseconds{rng() % 151};
+        if (worst) // the first burst over a new connection, all else at once
+          late = now < start + 500ms ? 150ms : 0ms;
+        came.push_back(now + late);
+      }
+    }
+    std::sort(came.begin(), came.end());
+    strict_server server{500};
+
+    INFO("sent " << came.size());
+    CHECK(std::all_of(came.begin(), came.end(), [&](auto at) { return server.takes(at); }));
+  }
 }
 
 TEST_CASE("never more than the places of a key are in flight") {

@@ -9,147 +9,20 @@
 // whoever asked knows whether it is whole and his own.
 
 #include "tests/chaos/llm_wall/wall_faults.hpp"
-
-#include <boost/json.hpp>
+#include "tests/chaos/llm_wall/wall_http.hpp"
 
 #include <atomic>
-#include <cerrno>
 #include <chrono>
-#include <cstdio>
-#include <cstdlib>
 #include <map>
 #include <mutex>
-#include <optional>
 #include <thread>
-
-#include <arpa/inet.h>
-#include <netinet/tcp.h>
-#include <sys/socket.h>
-#include <unistd.h>
 
 namespace {
 
 using namespace troupe::test;
 namespace json = boost::json;
 
-constexpr std::size_t head_max = 64U << 10U;
-constexpr std::size_t body_max = 1U << 20U;
 constexpr std::size_t pieces = 12;
-
-struct request {
-  std::string fault; ///< first part of the path
-  std::string path;  ///< the rest
-  std::string said;  ///< the last message
-  bool streams = false;
-};
-
-class connection {
-public:
-  explicit connection(int fd) : fd_(fd) {}
-  connection(const connection&) = delete;
-  connection& operator=(const connection&) = delete;
-  ~connection() { close(fd_); }
-
-  std::optional<request> read() {
-    std::size_t end = 0;
-    while ((end = in_.find("\r\n\r\n")) == std::string::npos)
-      if (in_.size() > head_max || !more())
-        return std::nullopt;
-    auto head = in_.substr(0, end);
-    in_.erase(0, end + 4);
-    auto size = length_in(head);
-    while (in_.size() < size)
-      if (size > body_max || !more())
-        return std::nullopt;
-    auto body = in_.substr(0, size);
-    in_.erase(0, size);
-    return request_of(head, body);
-  }
-
-  bool send(std::string_view bytes) {
-    while (!bytes.empty()) {
-      auto n = ::send(fd_, bytes.data(), bytes.size(), MSG_NOSIGNAL);
-      if (n < 0)
-        return false;
-      bytes.remove_prefix(static_cast<std::size_t>(n));
-    }
-    return true;
-  }
-
-  /// Until the other side goes away; what it sends is of no interest.
-  void hang() {
-    char ignored[512];
-    while (recv(fd_, ignored, sizeof ignored, 0) > 0) {
-    }
-  }
-
-  void reset() {
-    linger now{1, 0};
-    setsockopt(fd_, SOL_SOCKET, SO_LINGER, &now, sizeof now);
-  }
-
-private:
-  bool more() {
-    char buffer[8192];
-    auto n = recv(fd_, buffer, sizeof buffer, 0);
-    if (n <= 0)
-      return false;
-    in_.append(buffer, static_cast<std::size_t>(n));
-    return true;
-  }
-
-  static std::size_t length_in(std::string head) {
-    for (auto& c : head)
-      c = static_cast<char>(std::tolower(static_cast<unsigned char>(c)));
-    constexpr std::string_view name = "\r\ncontent-length:";
-    auto at = head.find(name);
-    return at == std::string::npos ? 0 : std::strtoul(head.c_str() + at + name.size(), nullptr, 10);
-  }
-
-  static request request_of(const std::string& head, const std::string& body) {
-    request out;
-    auto begin = head.find(" /") + 2;
-    auto target = head.substr(begin, head.find(' ', begin) - begin);
-    auto slash = target.find('/');
-    out.fault = target.substr(0, slash);
-    out.path = slash == std::string::npos ? "" : target.substr(slash);
-    json::error_code failed;
-    auto asked = json::parse(body, failed);
-    if (failed || !asked.is_object())
-      return out;
-    if (const auto* m = asked.as_object().if_contains("messages"); m && !m->as_array().empty())
-      out.said = m->as_array().back().at("content").as_string().c_str();
-    const auto* s = asked.as_object().if_contains("stream");
-    out.streams = s != nullptr && s->is_bool() && s->as_bool();
-    return out;
-  }
-
-  int fd_;
-  std::string in_;
-};
-
-std::string response(int status, std::string_view body, std::string_view more = {}) {
-  return "HTTP/1.1 " + std::to_string(status) + " Wall\r\nContent-Type: application/json\r\n"
-         + std::string{more} + "Content-Length: " + std::to_string(body.size()) + "\r\n\r\n"
-         + std::string{body};
-}
-
-std::string quoted(std::string_view text) {
-  return json::serialize(json::string{text});
-}
-
-std::string failure(std::string_view code, std::string_view message) {
-  return R"({"error":{"message":)" + quoted(message) + R"(,"type":"wall","param":null,"code":)"
-         + quoted(code) + "}}";
-}
-
-std::string completion(std::string_view text, std::string_view finish, bool usage = true) {
-  return R"({"id":"w","object":"chat.completion","model":"wall","choices":[{"index":0,"message":)"
-         R"({"role":"assistant","content":)"
-         + quoted(text) + R"(},"finish_reason":)" + quoted(finish) + "}]"
-         + (usage ? R"(,"usage":{"prompt_tokens":7,"completion_tokens":12,"total_tokens":19})" : "")
-         + "}";
-}
 
 std::string event(std::string_view data) {
   return "data: " + std::string{data} + "\n\n";
@@ -190,7 +63,7 @@ public:
 
 private:
   /// @returns whether the connection is good for another request
-  bool answer(connection& c, const request& r) {
+  bool answer(connection& c, const wall_request& r) {
     if (r.fault == "counts")
       return c.send(response(200, counts()));
     if (r.fault == "heal") {
@@ -207,7 +80,7 @@ private:
     return misbehave(c, r, *how);
   }
 
-  static bool misbehave(connection& c, const request& r, const wall_fault& f) {
+  static bool misbehave(connection& c, const wall_request& r, const wall_fault& f) {
     switch (f.what) {
       case misdeed::status:
         return c.send(response(f.status, failure(f.code, f.message), f.headers));
@@ -229,7 +102,7 @@ private:
     return r.streams ? stream(c, r, f) : whole(c, r, f);
   }
 
-  static bool whole(connection& c, const request& r, const wall_fault& f) {
+  static bool whole(connection& c, const wall_request& r, const wall_fault& f) {
     auto text = wall_answer(r.said);
     switch (f.what) {
       case misdeed::finish:
@@ -257,7 +130,7 @@ private:
     }
   }
 
-  static bool stream(connection& c, const request& r, const wall_fault& f) {
+  static bool stream(connection& c, const wall_request& r, const wall_fault& f) {
     auto parts = cut_up(wall_answer(r.said));
     std::string all = stream_head;
     for (std::size_t i = 0; i < parts.size(); ++i) {
@@ -331,29 +204,6 @@ private:
 } // namespace
 
 int main() {
-  auto fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
-  sockaddr_in at{};
-  at.sin_family = AF_INET;
-  at.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
-  socklen_t size = sizeof at;
-  auto* address = reinterpret_cast<sockaddr*>(&at);
-  if (fd < 0 || bind(fd, address, size) != 0 || listen(fd, 512) != 0
-      || getsockname(fd, address, &size) != 0) {
-    std::perror("wall_server");
-    return 1;
-  }
-  std::fprintf(stderr, "wall_server: port %d\n", ntohs(at.sin_port));
   static wall w; // threads may outlive main
-  for (;;) {
-    auto peer = accept4(fd, nullptr, nullptr, SOCK_CLOEXEC);
-    if (peer < 0) {
-      if (errno == EINTR || errno == ECONNABORTED)
-        continue;
-      std::perror("wall_server: accept");
-      return 1;
-    }
-    int on = 1;
-    setsockopt(peer, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
-    std::thread{[peer] { w.serve(peer); }}.detach();
-  }
+  return listen_for_ever("wall_server", [](int peer) { w.serve(peer); });
 }
