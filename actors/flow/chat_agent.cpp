@@ -69,8 +69,8 @@ task<chat_output> chat_agent::run(chat_input in) {
         out_.finish = "limit"; // it was told that there are no more
       auto end = co_await answered(std::move(said->text));
       co_return end;
-    } else if (!asks && !said_nothing_ && !must_answer()) {
-      co_await ask_for_words();
+    } else if (asks ? !without_tools_ : !said_nothing_ && !must_answer()) {
+      co_await ask_for_words(asks);
     } else {
       auto why = error{errc::failed, asks ? "the model asks for tools where it was told to answer"
                                           : "the model answers with nothing"};
@@ -127,11 +127,13 @@ task<unit> chat_agent::sum_up(std::vector<kept_turn> fallen) {
   co_return unit{};
 }
 
-// Once: some models fall silent after a tool's result, and find their words when they are asked for.
-task<unit> chat_agent::ask_for_words() {
-  said_nothing_ = true;
+// Once each: some models fall silent after a tool's result, and find their words when they are asked
+// for; and some servers know no `tool_choice`, so the tools themselves must go.
+task<unit> chat_agent::ask_for_words(bool asks_for_tools) {
+  (asks_for_tools ? without_tools_ : said_nothing_) = true;
   co_await go(turn_state::error_recovery);
-  tail_.push_back(text_message("user", empty_answer_words));
+  if (!asks_for_tools)
+    tail_.push_back(text_message("user", empty_answer_words));
   co_await go(turn_state::streaming_response);
   co_return unit{};
 }
@@ -173,7 +175,7 @@ call_effect<reply> chat_agent::question() {
 
 std::string chat_agent::extras() const {
   std::string out = R"(,"whole":true)";
-  if (auto tools = offers(); !tools.empty()) {
+  if (auto tools = without_tools_ ? std::string{} : offers(); !tools.empty()) {
     out += fmt::format(R"(,"tools":[{}])", tools);
     if (must_answer() || (tools_.empty() && !callers_tools_wanted()))
       out += R"(,"tool_choice":"none")";

@@ -54,7 +54,7 @@ private:
   task<unit> open_turn();
   task<unit> sum_up(std::vector<kept_turn> fallen);
   task<chat::reply> ask();
-  task<unit> ask_for_words();
+  task<unit> ask_for_words(bool asks_for_tools);
   task<chat_output> answered(std::string text);
   task<chat_output> gave_up(error why);
   call_effect<reply> question();
@@ -103,7 +103,8 @@ private:
   std::map<std::string, std::uint32_t> seen_; ///< call, arguments and answer -> how often
   std::set<std::string> ids_;                 ///< of calls, in this turn
   bool no_more_calls_ = false;
-  bool said_nothing_ = false; ///< once in this turn
+  bool said_nothing_ = false;  ///< once in this turn
+  bool without_tools_ = false; ///< it asked for them where it was told not to
 };
 
 } // namespace troupe::chat

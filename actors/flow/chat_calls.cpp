@@ -108,6 +108,8 @@ bool chat_agent::wants_callers_tools(const std::vector<wanted_call>& wanted) {
 }
 
 void chat_agent::hand_over(std::vector<wanted_call>& wanted, std::string text) {
+  if (in_.parallel_tool_calls == false)
+    wanted.resize(1); // of the others nothing is said to anybody
   for (auto& w : wanted)
     out_.calls.push_back(
       {std::move(w.id), std::move(w.function.name), std::move(w.function.arguments)});

@@ -39,13 +39,14 @@ struct chat_input {
   std::optional<std::vector<chat_tool>> tools;
   /// `auto`; `none`: none of the caller's tools; `required`: the turn ends with a call of one of them.
   std::optional<std::string> tool_choice;
+  std::optional<bool> parallel_tool_calls; ///< false: one of the caller's tools at a time
   std::optional<raw_json> schema; ///< of the answer; in place of the agent's `output`
   std::optional<double> temperature;
   std::optional<std::int64_t> max_tokens; ///< of each answer of the model
 };
 BOOST_DESCRIBE_STRUCT(chat_input, (),
-                      (conversation, message, images, messages, tools, tool_choice, schema,
-                       temperature, max_tokens))
+                      (conversation, message, images, messages, tools, tool_choice,
+                       parallel_tool_calls, schema, temperature, max_tokens))
 
 /// A call that the caller is to carry out, spelled as in Chat Completions but flat.
 struct chat_tool_call {

@@ -195,7 +195,7 @@ task<unit> chat_agent::approvals(std::vector<std::size_t> waiting) {
       auto denied = co_await nobody_decided(std::move(waiting));
       co_return denied;
     }
-    if (!said && said.error().code == errc::cancelled)
+    if (!said && is_ending(said.error()))
       co_return std::move(said).error();
     auto which = said ? meant(waiting, *said) : waiting.size();
     if (which == waiting.size())

@@ -170,6 +170,10 @@ std::string user_message(std::string_view text, const std::vector<std::string>& 
   return fmt::format(R"({{"role":"user","content":[{}]}})", parts);
 }
 
+bool is_ending(const error& why) noexcept {
+  return why.code == errc::cancelled || why.code == errc::deadline_exceeded;
+}
+
 bool is_too_long(const error& why) noexcept {
   return why.code == errc::invalid_input
          && why.message.find("longer than the model's context") != std::string::npos;

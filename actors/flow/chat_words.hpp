@@ -99,6 +99,9 @@ std::string assistant_message(std::string_view text, const std::vector<wanted_ca
 /// A user's message with its images.
 std::string user_message(std::string_view text, const std::vector<std::string>& images);
 
+/// Whether nothing waits any more: the turn was cancelled, or has no time left.
+bool is_ending(const error& why) noexcept;
+
 /// Whether the model could not take that many messages; less of them may do.
 bool is_too_long(const error& why) noexcept;
 

@@ -49,6 +49,8 @@ struct request_fields {
   std::optional<std::int64_t> max_completion_tokens;
   std::optional<std::vector<tool_fields>> tools;
   std::optional<raw_json> tool_choice;
+  std::optional<bool> parallel_tool_calls;
+  std::optional<raw_json> stop;
   std::optional<format_fields> response_format;
   std::optional<metadata_fields> metadata;
   std::optional<std::string> conversation;
@@ -58,8 +60,8 @@ struct request_fields {
 };
 BOOST_DESCRIBE_STRUCT(request_fields, (),
                       (model, messages, stream, stream_options, temperature, max_tokens,
-                       max_completion_tokens, tools, tool_choice, response_format, metadata,
-                       conversation, n, functions, modalities))
+                       max_completion_tokens, tools, tool_choice, parallel_tool_calls, stop,
+                       response_format, metadata, conversation, n, functions, modalities))
 
 /// The input of that agent, JSON text. The errors are `errc::invalid_input` and begin with the place.
 result<std::string> completion_input(const request_fields& f, const completion_shape& agent);

@@ -158,6 +158,8 @@ result<void> add_tools(object_text& out, const request_fields& f, const completi
     choice = "required";
   if (choice != "auto" && agent.members.contains("tool_choice"))
     out.add("tool_choice", to_json(choice));
+  if (f.parallel_tool_calls && agent.members.contains("parallel_tool_calls"))
+    out.add("parallel_tool_calls", to_json(*f.parallel_tool_calls));
   return {};
 }
 

@@ -61,6 +61,8 @@ result<void> check(const request_fields& f) {
     return wrong(fmt::format("/tools: more than {}", tools_max));
   if (f.n.value_or(1) != 1)
     return wrong("/n: an agent gives one answer");
+  if (f.stop && f.stop->text != "null" && f.stop->text != "[]")
+    return wrong("/stop: an agent's answers are not cut off");
   if (f.functions && f.functions->text != "[]")
     return wrong("/functions: are called /tools today");
   for (const auto& m : f.modalities.value_or(std::vector<std::string>{}))

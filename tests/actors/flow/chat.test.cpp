@@ -204,6 +204,38 @@ TEST_CASE("a model that asks for tools and answers where it must answer is taken
   CHECK(w.total("tool:orders") == 0);
 }
 
+TEST_CASE("a model whose server knows no tool_choice is asked once more without tools") {
+  int asked = 0;
+  kit::scripted_llm model{"fast"};
+  model.by([&asked](const kit::scripted_call&) {
+    return std::optional{++asked == 1 ? kit::calls_tool("orders", "{}") : kit::says("It is late.")};
+  });
+  kit::world w;
+  kit::stage aut{w, desk_with(model, "turns_max = 1")};
+
+  auto a = turn(aut, asks("hello"));
+
+  CHECK(output_of(a).text == "It is late.");
+  CHECK(w.total("tool:orders") == 0);
+  CHECK(states(aut, a.id).at(1) == "error_recovery");
+}
+
+TEST_CASE("a turn that waits for a person ends with its deadline") {
+  kit::world w;
+  kit::stage aut{w, desk_with(to_last({{"give", kit::calls_tool("refund", R"({"id":"o-1"})")}}),
+                              "approve = [\"refund\"]\ndeadline = \"1h\"")};
+  auto begun = aut.now();
+
+  auto a = aut.invoke("desk", asks("give it back"));
+  aut.run_until([&] { return a->ended; }, 2h);
+
+  REQUIRE(a->ended);
+  REQUIRE_FALSE(a->value);
+  CHECK(a->value.error().code == errc::deadline_exceeded);
+  CHECK(aut.now() - begun < 1h + 1s);
+  CHECK(w.total("tool:refund") == 0);
+}
+
 TEST_CASE("a model that says nothing is asked once more, and then it is an error") {
   kit::world w;
   kit::stage aut{w, desk_with(to_last({{"mute", kit::says(" \n")},

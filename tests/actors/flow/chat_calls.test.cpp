@@ -276,3 +276,12 @@ TEST_CASE("fault 37, the caller's own tools: they get calls that they can read, 
     CHECK(results[1].find("Ask for it again") != std::string::npos);
   }
 }
+
+TEST_CASE("a caller that takes one call at a time gets one") {
+  const std::string tools = R"("parallel_tool_calls":false,"tools":[{"name":"paint"}])";
+  asked_for aut{true, {{"c1", "paint", R"({"c":"red"})"}, {"c2", "paint", R"({"c":"blue"})"}}, tools};
+
+  auto out = parse_json(aut.got.body)->as_object().at("result").as_object();
+  REQUIRE(out.at("calls").as_array().size() == 1);
+  CHECK(out.at("calls").as_array().at(0).as_object().at("id") == "c1");
+}

@@ -232,6 +232,8 @@ TEST_CASE("what an agent cannot do is refused") {
   CHECK(input<one_text>(request(",\"n\":2")).starts_with("! /n"));
   CHECK(input<one_text>(R"({"model":"m","messages":[]})").starts_with("! /messages"));
   CHECK(input<chat_input>(request(R"(,"functions":[{"name":"f"}])")).starts_with("! /functions"));
+  CHECK(input<chat_input>(request(R"(,"stop":["\n"])")).starts_with("! /stop"));
+  CHECK(input<chat_input>(request(R"(,"stop":[])")).starts_with("{"));
   CHECK(input<chat_input>(request(R"(,"modalities":["audio"])")).starts_with("! /modalities"));
   CHECK(input<chat_input>(request(R"(,"max_tokens":0)")).starts_with("! /max_tokens"));
   CHECK(input<chat_input>(request(R"(,"tools":[{"type":"retrieval","function":{}}])"))
