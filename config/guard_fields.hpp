@@ -72,6 +72,9 @@ inline void add_instead(fields<endpoint_options>& to) {
     entry<texts_codec, &model::fallback, &f::models>("fallback", "short for `fallback.models`"),
     entry<texts_codec, &model::fallback, &f::models>(
       "fallback.models", "models that are asked, one after the other, when this one cannot serve"),
+    entry<duration_codec, &model::fallback, &f::reserve>(
+      "fallback.reserve", "of the call's time, kept for each of them, but at most an equal share; "
+                          "`\"0s\"`: as much as `timeout`"),
     entry<duration_codec, &model::fallback, &f::cached>(
       "fallback.cached", "then: an earlier answer to the same question, no older than this"),
     entry<text_codec, &model::fallback, &f::text>(

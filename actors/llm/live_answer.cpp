@@ -143,6 +143,14 @@ bool live_answer::passed_on() const {
   return now_ && now_->out.seen();
 }
 
+bool live_answer::speaks() const {
+  return now_ && now_->count > 0;
+}
+
+bool live_answer::read_by_others() const {
+  return streams_ && env_->streams != nullptr && env_->streams->seen(invocation_, stream_);
+}
+
 nanoseconds live_answer::measured(nanoseconds took) const {
   return now_ && now_->count > 0 ? nanoseconds{now_->first} : took;
 }

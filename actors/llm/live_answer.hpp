@@ -55,8 +55,12 @@ public:
   /// No piece of this attempt is taken any more; its socket may still be closing.
   void end();
 
+  /// A piece of this attempt has come.
+  bool speaks() const;
   /// A follower has read a piece: starting anew would be seen.
   bool passed_on() const;
+  /// The same of whoever spoke last on this stream, as a model that stood in.
+  bool read_by_others() const;
   /// How long the model took, as its breaker sees it: to the first piece.
   std::chrono::nanoseconds measured(std::chrono::nanoseconds took) const;
   /// Of this attempt so far; nothing where no piece has come.

@@ -76,10 +76,11 @@ async<result<model_answer>> llm_endpoint::attempt_with_key(std::uint64_t no) {
   }
   c.permit = *permit;
   start_attempt(c);
-  auto until = std::min(c.deadline, utc_time{env_.clock.now() + attempt_time(c)});
-  auto why = co_await waits_.wait(c, c.live.look_at(until));
-  while (why == wake::due && c.live.look_at(until) > env_.clock.now())
-    why = co_await waits_.wait(c, c.live.look_at(until)); // there was a piece meanwhile
+  utc_time limit = env_.clock.now() + attempt_time(c);
+  auto look = [&] { return c.live.look_at(std::min(limit, end_of(c))); };
+  auto why = co_await waits_.wait(c, look());
+  while (why == wake::due && look() > env_.clock.now())
+    why = co_await waits_.wait(c, look()); // there was a piece meanwhile
   if (why != wake::answered) {
     backend_->cancel(c.at_backend);
     c.answer = interrupted(c, why);
@@ -93,7 +94,7 @@ async<result<model_answer>> llm_endpoint::attempt_with_key(std::uint64_t no) {
 async<result<unit>> llm_endpoint::take_turn(std::uint64_t no) {
   auto& c = *calls_.at(no);
   auto now = env_.clock.now();
-  if (c.cancelled || c.deadline <= now)
+  if (c.cancelled || c.until <= now)
     co_return interrupted(c, c.cancelled ? wake::cancelled : wake::due);
   auto turn = meter_->ask(claim_of(c), address());
   if (!turn)
@@ -105,7 +106,7 @@ async<result<unit>> llm_endpoint::take_turn(std::uint64_t no) {
   }
   turns_.emplace(c.turn, no);
   c.refused.reset();
-  auto why = co_await waits_.wait(c, c.deadline);
+  auto why = co_await waits_.wait(c, c.until);
   turns_.erase(c.turn);
   if (why == wake::slot)
     co_return unit{};
@@ -122,7 +123,7 @@ rate_claim llm_endpoint::claim_of(const call& c) const {
   rate_claim out;
   out.estimate = estimate_tokens(c.question, meter_->usual_output());
   out.agent = c.request.agent;
-  out.deadline = env_.clock.steady() + (c.deadline - env_.clock.now());
+  out.deadline = env_.clock.steady() + (c.until - env_.clock.now());
   if (const auto* caller = caller_of(c)) {
     out.tenant = caller->tenant;
     out.priority = static_cast<int>(caller->priority);

@@ -86,7 +86,7 @@ result<std::unique_ptr<llm_endpoint::call>> llm_endpoint::admit(call_request& r)
     c->request.body.clear(); // the question has it
   c->question = std::move(*question);
   c->deadline = deadline;
-  compare_content(*c);
+  read_context(*c);
   c->began = env_.clock.steady();
   return c;
 }
@@ -115,6 +115,7 @@ async<void> llm_endpoint::serve(std::uint64_t no) {
 
 async<result<std::string>> llm_endpoint::converse(std::uint64_t no) {
   auto& c = *calls_.at(no);
+  c.until = c.own_end - reserve_for(c, options_.fallback.models.size());
   for (;;) {
     auto answer = co_await ask_until_answered(no);
     if (!answer)
@@ -128,7 +129,8 @@ async<result<std::string>> llm_endpoint::converse(std::uint64_t no) {
 
 // A stream has as long as its call; its pieces have limits of their own.
 std::chrono::milliseconds llm_endpoint::attempt_time(const call& c) const {
-  auto left = std::chrono::ceil<std::chrono::milliseconds>(c.deadline - env_.clock.now());
+  auto end = c.live.streams() ? c.deadline : c.until;
+  auto left = std::chrono::ceil<std::chrono::milliseconds>(end - env_.clock.now());
   return c.live.streams() ? left : std::min(left, options_.retry.timeout);
 }
 
@@ -168,11 +170,17 @@ async<result<model_answer>> llm_endpoint::ask_until_answered(std::uint64_t no) {
       retry.succeeded(budget_);
       co_return std::move(answer);
     }
+    if (c.live.passed_on())
+      c.until = c.deadline; // nobody takes over from here
     if (c.live.passed_on() && options_.after_first_chunk == broken_stream::fail)
       co_return retry.closing(std::move(answer).error());
     auto next = retry.failed(answer.error(), env_.clock.now(), budget_, env_.random);
     if (next.stop != retry_stop::no)
       co_return retry.closing(std::move(answer).error());
+    if (env_.clock.now() + next.wait >= end_of(c)) { // the others' time would begin
+      retry.withdrawn(budget_);
+      co_return retry.closing(std::move(answer).error());
+    }
     // The failure says more than the breaker's refusal, which it would get after the pause.
     if (auto no = gate_->refusal(); no && (!no->retry_after || *no->retry_after > next.wait)) {
       retry.withdrawn(budget_);

@@ -177,7 +177,14 @@ error llm_endpoint::interrupted(const call& c, wake why) const {
     return {errc::cancelled, "the call was cancelled", known};
   if (auto late = c.live.overdue())
     return std::move(*late);
-  if (env_.clock.now() < c.deadline)
+  auto now = env_.clock.now();
+  if (now < c.deadline && now >= end_of(c))
+    return {errc::deadline_exceeded,
+            fmt::format("no answer within this model's part of the time of the call ({} attempts; "
+                        "fallback.reserve)",
+                        c.attempts),
+            known};
+  if (now < c.deadline)
     return {errc::timed_out, fmt::format("no answer within {} ms", options_.retry.timeout.count()),
             certainty::unknown};
   return {errc::deadline_exceeded,

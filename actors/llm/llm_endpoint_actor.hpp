@@ -48,6 +48,8 @@ private:
     model_request question;
     std::optional<schema_validator> schema;
     utc_time deadline{};
+    utc_time own_end{};  ///< the deadline, but for what is kept for those after this model
+    utc_time until{};    ///< of its own attempts: then others are asked
     steady_time began{};
     std::uint32_t attempts = 0;
     std::uint32_t repairs = 0;
@@ -88,10 +90,12 @@ private:
   async<result<std::string>> answer_call(std::uint64_t no);
   async<result<std::string>> follow(std::uint64_t no, std::uint64_t leader);
   async<result<std::string>> fall_back(std::uint64_t no, error why);
-  async<result<std::string>> ask_other(std::uint64_t no, std::string model);
+  async<result<std::string>> ask_other(std::uint64_t no, std::size_t which);
   std::optional<std::string> declared(const call& c) const;
   result<std::string> instead(call& c, const error& why, std::string_view from, std::string value);
-  void compare_content(call& c) const;
+  std::chrono::milliseconds reserve_for(const call& c, std::size_t others) const;
+  utc_time end_of(const call& c) const;
+  void read_context(call& c) const;
   bool may_fall_back(const call& c, const error& why) const;
   void pass_on(const call& c, const result<std::string>& outcome);
 

@@ -7,15 +7,24 @@
 #include "actors/llm/wire_error.hpp"
 #include "runtime/core/json.hpp"
 
+#include <boost/json/object.hpp>
+#include <boost/json/value.hpp>
+
 #include <algorithm>
 
 namespace troupe::detail {
 namespace {
 
+using std::chrono::milliseconds;
+
+constexpr std::int64_t reserve_ms_max = 86'400'000; // a day; so that no sum overflows
+
 struct call_context {
   std::optional<std::string> tree;
+  /// Of a call that stands in for another: time before its deadline that is kept for the next.
+  std::optional<std::int64_t> reserve_ms;
 };
-BOOST_DESCRIBE_STRUCT(call_context, (), (tree))
+BOOST_DESCRIBE_STRUCT(call_context, (), (tree, reserve_ms))
 
 // `completion_text` of runtime/core/effects.hpp.
 struct declared_text {
@@ -25,14 +34,32 @@ struct declared_text {
 };
 BOOST_DESCRIBE_STRUCT(declared_text, (), (text, input_tokens, output_tokens))
 
+// What an agent said for its call, to another model.
+std::string with_reserve(std::string options, milliseconds kept) {
+  if (kept.count() <= 0)
+    return options;
+  boost::json::object all;
+  if (!options.empty())
+    if (auto said = parse_json(options); said && said->is_object())
+      all = std::move(said->as_object());
+  all["reserve_ms"] = kept.count();
+  return to_json(all);
+}
+
 } // namespace
 
 // A call of an agent says of which tree it is; any other is a tree of its own.
-void llm_endpoint::compare_content(call& c) const {
+void llm_endpoint::read_context(call& c) const {
   c.tree = c.request.invocation;
+  c.own_end = c.deadline;
   if (!c.request.options.empty())
-    if (auto context = from_json<call_context>(c.request.options); context && context->tree)
-      c.tree = std::move(*context->tree);
+    if (auto context = from_json<call_context>(c.request.options)) {
+      if (context->tree)
+        c.tree = std::move(*context->tree);
+      milliseconds kept{std::clamp<std::int64_t>(context->reserve_ms.value_or(0), 0, reserve_ms_max)};
+      if (kept.count() > 0)
+        c.own_end = std::min(c.deadline, utc_time{c.request.deadline - kept});
+    }
   bool compared = options_.cache.ttl.count() > 0 || options_.cache.coalesce
                   || options_.fallback.cached.count() > 0;
   if (compared && !c.live.streams()) // whoever follows a stream wants its pieces
@@ -118,14 +145,16 @@ async<result<std::string>> llm_endpoint::fall_back(std::uint64_t no, error why) 
   const auto& f = options_.fallback;
   if (!may_fall_back(c, why))
     co_return why;
-  for (const auto& model : f.models) {
-    if (c.deadline <= env_.clock.now())
+  for (std::size_t i = 0; i < f.models.size(); ++i) {
+    if (c.own_end <= env_.clock.now())
       break;
-    auto said = co_await ask_other(no, model);
+    auto said = co_await ask_other(no, i);
     if (said)
       co_return instead(c, why, "model", std::move(*said));
     if (c.cancelled)
       co_return interrupted(c, wake::cancelled);
+    if (c.live.read_by_others())
+      co_return std::move(said).error();
   }
   if (f.cached.count() > 0 && !c.content.empty())
     if (auto old = answers_->find(c.content, f.cached, env_.clock.steady()))
@@ -162,17 +191,38 @@ result<std::string> llm_endpoint::instead(call& c, const error& why, std::string
   return value;
 }
 
-// The time that is left is all that another model has.
-async<result<std::string>> llm_endpoint::ask_other(std::uint64_t no, std::string model) {
+// Of the time that is left: enough for an attempt of each of the others, but no more than an equal
+// share of it for each, so that a short call is not all reserve.
+milliseconds llm_endpoint::reserve_for(const call& c, std::size_t others) const {
+  auto left = std::chrono::floor<milliseconds>(c.own_end - env_.clock.now());
+  if (others == 0 || left.count() <= 0)
+    return milliseconds{0};
+  const auto& f = options_.fallback;
+  auto each = f.reserve.count() > 0 ? f.reserve : options_.retry.timeout;
+  auto n = static_cast<milliseconds::rep>(others);
+  return n * std::min(each, left / (n + 1));
+}
+
+// A stream that speaks is not hung: it is not cut off for the sake of one that would begin anew.
+utc_time llm_endpoint::end_of(const call& c) const {
+  return c.in_flight && c.live.speaks() ? c.deadline : c.until;
+}
+
+// It has the time that is left, but for what the models after it are to have.
+async<result<std::string>> llm_endpoint::ask_other(std::uint64_t no, std::size_t which) {
   auto& c = *calls_.at(no);
-  auto name = "llm:" + model;
+  const auto& models = options_.fallback.models;
+  auto name = "llm:" + models[which];
   auto service = env_.services.find(name);
   if (!service)
-    co_return error{errc::not_found, "there is no model '" + model + "'"};
+    co_return error{errc::not_found, "there is no model '" + models[which] + "'"};
   call_request r = c.request;
   r.id = c.asked_id = env_.random.next();
   r.service = name;
   r.deadline = c.deadline;
+  auto kept = std::chrono::ceil<milliseconds>(c.deadline - c.own_end)
+              + reserve_for(c, models.size() - which - 1);
+  r.options = with_reserve(std::move(r.options), kept);
   auto patience = service->info.total_timeout + std::chrono::seconds{1};
   c.asked = service->handle;
   auto reply = co_await ask<call_reply>(this, service->handle, patience, std::move(r));

@@ -46,6 +46,8 @@ option_problems endpoint_options::validate() const {
   if (fallback.cached.count() < 0 || cache.ttl.count() < 0)
     found.push_back({fallback.cached.count() < 0 ? "fallback.cached" : "cache.ttl",
                      "must not be negative", "e.g. \"10m\""});
+  if (fallback.reserve.count() < 0)
+    found.push_back({"fallback.reserve", "must not be negative", "e.g. \"30s\""});
   if (cache.size == 0)
     found.push_back({"cache.size", "is 0, so no answer would be kept", "the default is \"16MiB\""});
   for (auto [key, value] : {std::pair{"price.input", price.input},

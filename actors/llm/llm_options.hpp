@@ -39,6 +39,9 @@ enum class broken_stream : std::uint8_t {
 /// such an answer is marked degraded.
 struct model_fallback_options {
   std::vector<std::string> models;     ///< get the same question, one after the other
+  /// Of the call's time, for each of them, so that a model that hangs leaves enough for one whole
+  /// attempt; at most an equal share. 0: as much as `timeout`.
+  std::chrono::milliseconds reserve{0};
   std::chrono::milliseconds cached{0}; ///< an earlier answer to the same question, no older
   /// What is said instead. A call with a schema gets it where it holds a value that fits.
   std::string text;

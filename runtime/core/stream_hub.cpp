@@ -148,6 +148,20 @@ void stream_hub::settle(const std::string& invocation, std::string_view stream,
   tell(who);
 }
 
+bool stream_hub::seen(const std::string& invocation, std::string_view stream) const {
+  std::shared_ptr<stream_ring> ring;
+  {
+    std::lock_guard lock{rings_->mutex};
+    auto found = rings_->slots.find(invocation);
+    if (found == rings_->slots.end())
+      return false;
+    ring = found->second.ring;
+  }
+  std::lock_guard lock{ring->mutex};
+  auto known = std::ranges::find(ring->streams, stream, [](const auto& s) { return s->name; });
+  return known != ring->streams.end() && ring->seen(**known);
+}
+
 void stream_hub::forget(const std::string& invocation) {
   std::lock_guard lock{rings_->mutex};
   auto found = rings_->slots.find(invocation);

@@ -120,6 +120,8 @@ public:
   /// the second time.
   void settle(const std::string& invocation, std::string_view stream,
               const result<std::string>& outcome);
+  /// Whether somebody has read a piece of the latest attempt, whoever made it.
+  bool seen(const std::string& invocation, std::string_view stream) const;
   /// The invocation has left the process, or has ended.
   void forget(const std::string& invocation);
 

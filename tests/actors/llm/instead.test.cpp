@@ -1,62 +1,12 @@
 // What a call gets without a conversation of its own: the cache, the answer of another call, another
 // model, a declared text; and what a budget lets through.
 
-#include "tests/actors/llm/ground.hpp"
+#include "tests/actors/llm/desk.hpp"
 
 using namespace troupe;
 using namespace troupe::test;
 
 namespace {
-
-class desk : public ground {
-public:
-  explicit desk(endpoint_options o = {}, std::vector<budget_options> budgets = {}) {
-    o.name = options.name;
-    o.model = options.model;
-    o.script = options.script;
-    o.retry.attempts_max = 1;
-    options = std::move(o);
-    backend = std::make_shared<fake_backend>();
-    if (!budgets.empty())
-      book = std::make_shared<budget_book>(std::move(budgets), env);
-    llm_setup setup{env, timer, options, backend};
-    setup.budgets = book;
-    aut = start_llm_endpoint(system, std::move(setup));
-    run();
-  }
-  ~desk() {
-    if (other)
-      caf::anon_send_exit(std::exchange(other, nullptr), caf::exit_reason::kill);
-  }
-
-  /// Another model, `llm:spare`.
-  void hire_spare() {
-    auto o = options;
-    o.name = "spare";
-    o.fallback = {};
-    spare = std::make_shared<fake_backend>();
-    other = start_llm_endpoint(system, llm_setup{env, timer, o, spare});
-    run();
-  }
-  void spare_says(std::size_t n, result<model_answer> what) {
-    spare->end(n, std::move(what));
-    run();
-  }
-
-  std::shared_ptr<fake_backend> spare;
-  std::shared_ptr<budget_book> book;
-  caf::actor other;
-};
-
-error down() {
-  return {errc::unavailable, "503", certainty::unknown};
-}
-
-endpoint_options with_spare() {
-  endpoint_options o;
-  o.fallback.models = {"spare"};
-  return o;
-}
 
 budget_options tokens_a_day(std::uint64_t tokens) {
   budget_options b;
