@@ -2,7 +2,8 @@
 // From what a model said to the JSON value that was asked for.
 //
 // Models put JSON into code fences, and words before and after it. What stands around the value is
-// taken off; the value itself is not touched: where it is broken, the model is asked again.
+// taken off; the value itself is mended where it can be read in one way only (json_mend.hpp). Where
+// it cannot, the model is asked again.
 
 #include "runtime/core/schema_validator.hpp"
 

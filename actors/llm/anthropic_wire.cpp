@@ -67,10 +67,8 @@ struct wire_event {
   std::optional<wire_block> content_block;
   std::optional<wire_delta> delta;
   std::optional<wire_usage> usage;
-  std::optional<raw_json> error;
 };
-BOOST_DESCRIBE_STRUCT(wire_event, (),
-                      (type, index, message, content_block, delta, usage, error))
+BOOST_DESCRIBE_STRUCT(wire_event, (), (type, index, message, content_block, delta, usage))
 
 void take_usage(model_answer& out, const wire_usage& u) {
   if (u.input_tokens) {
@@ -83,16 +81,20 @@ void take_usage(model_answer& out, const wire_usage& u) {
 }
 
 result<model_answer> ended(model_answer out, std::string_view reason) {
-  if (reason == "model_context_window_exceeded")
-    return error{errc::invalid_input, "the messages are longer than the model's context"};
   if (reason == "pause_turn")
     return error{errc::failed, "the model paused its turn for a tool of its server (pause_turn)"};
   if (reason == "refusal")
     return checked_answer(std::move(out), "the answer was stopped (refusal)");
-  out.finish_reason = reason == "max_tokens"     ? "length"
-                      : out.tool_calls.empty() ? "stop"
-                                                 : "tool_calls";
+  out.finish_reason = reason;
   return checked_answer(std::move(out), {});
+}
+
+// Servers that only look like Anthropic's send a tool's whole input where a block begins.
+std::string whole_input(const wire_block& b) {
+  auto given = b.input ? b.input->text : "";
+  auto first = given.find_first_not_of(" \t\r\n", 1);
+  bool has_members = given.starts_with('{') && first != std::string::npos && given[first] != '}';
+  return has_members ? given : "";
 }
 
 void take_block(model_answer& out, wire_block& b) {
@@ -115,7 +117,7 @@ public:
       return unreadable_answer("an event is malformed: " + e.error().message);
     auto type = e->type.value_or("");
     if (type == "error")
-      return failure_inside(e->error ? read_server_error(e->error->text) : server_error{});
+      return failure_inside(read_server_error(data));
     if (type == "message_start" && e->message) {
       answer_.model = e->message->model.value_or("");
       take_usage(answer_, e->message->usage.value_or(wire_usage{}));
@@ -124,7 +126,7 @@ public:
     } else if (type == "content_block_delta" && e->delta) {
       return go_on(e->index.value_or(0), *e->delta, tell);
     } else if (type == "content_block_stop") {
-      open_.erase(e->index.value_or(0));
+      end(e->index.value_or(0), tell);
     } else if (type == "message_delta") {
       if (e->delta && e->delta->stop_reason)
         reason_ = std::move(*e->delta->stop_reason);
@@ -150,13 +152,14 @@ private:
   using teller = std::function<void(const model_delta&)>;
 
   result<void> begin(std::int64_t index, const wire_block& b, const teller& tell) {
-    open_[index] = b.type.value_or("") == "tool_use" ? answer_.tool_calls.size() : no_call;
-    if (open_[index] == no_call) {
+    if (b.type.value_or("") != "tool_use") {
+      open_[index] = {};
       say(b.text, b.thinking, tell);
       return {};
     }
-    if (answer_.tool_calls.size() >= tool_calls_max)
-      return unreadable_answer(fmt::format("it has more than {} tool calls", tool_calls_max));
+    if (answer_.tool_calls.size() == tool_calls_max)
+      return too_many_calls();
+    open_[index] = {answer_.tool_calls.size(), whole_input(b)};
     answer_.tool_calls.push_back({b.id.value_or(""), b.name.value_or(""), ""});
     return {};
   }
@@ -166,11 +169,24 @@ private:
     if (open == open_.end())
       return unreadable_answer("a piece belongs to no block");
     say(d.text, d.thinking, tell);
-    if (d.partial_json && !d.partial_json->empty() && open->second != no_call) {
-      answer_.tool_calls[open->second].arguments += *d.partial_json;
-      tell({model_delta::kind::tool_call, *d.partial_json, open->second});
-    }
+    if (d.partial_json && open->second.call != no_call)
+      add_arguments(open->second.call, *d.partial_json, tell);
     return {};
+  }
+
+  // What came in pieces counts; what the block began with does where none came.
+  void end(std::int64_t index, const teller& tell) {
+    auto open = open_.extract(index);
+    if (open && open.mapped().call != no_call
+        && answer_.tool_calls[open.mapped().call].arguments.empty())
+      add_arguments(open.mapped().call, open.mapped().input, tell);
+  }
+
+  void add_arguments(std::size_t call, const std::string& piece, const teller& tell) {
+    if (piece.empty())
+      return;
+    answer_.tool_calls[call].arguments += piece;
+    tell({model_delta::kind::tool_call, piece, call});
   }
 
   void say(const std::optional<std::string>& text, const std::optional<std::string>& thought,
@@ -187,8 +203,13 @@ private:
 
   static constexpr std::size_t no_call = static_cast<std::size_t>(-1);
 
+  struct open_block {
+    std::size_t call = no_call;
+    std::string input{}; ///< the tool's, where the block began with it
+  };
+
   model_answer answer_;
-  std::map<std::int64_t, std::size_t> open_; ///< blocks that have not ended: the tool call of each
+  std::map<std::int64_t, open_block> open_; ///< those that have not ended
   std::string reason_;
   bool done_ = false;
 };

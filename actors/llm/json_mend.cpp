@@ -27,8 +27,7 @@ public:
   explicit mender(std::string_view text) : in_(text) {}
 
   std::optional<mended_json> read() && {
-    skip_blanks();
-    if (!value(0))
+    if (!skip_blanks() || !value(0))
       return std::nullopt;
     return mended_json{std::move(out_), at_, changed_};
   }
@@ -56,26 +55,26 @@ private:
     char closing = object ? '}' : ']';
     out_ += in_[at_++];
     for (bool first = true;; first = false) {
-      skip_blanks();
+      if (!skip_blanks())
+        return false;
       if (peek() == closing)
         return close(closing, true);
+      // After a whole value only the bracket is missing, unless a comment took it along.
       if (end())
-        return !first && close(closing, false); // after a whole value: only the bracket is missing
+        return !first && !line_comment_ && close(closing, false);
       if (!first) {
         if (peek() != ',')
           return false;
         ++at_;
-        skip_blanks();
+        if (!skip_blanks())
+          return false;
         if (peek() == closing) {
           changed_ = true;
           return close(closing, true);
         }
         out_ += ',';
       }
-      if (object && !key())
-        return false;
-      skip_blanks();
-      if (!value(depth + 1))
+      if ((object && !key()) || !skip_blanks() || !value(depth + 1))
         return false;
     }
   }
@@ -104,8 +103,7 @@ private:
       out_ += '"';
       changed_ = true;
     }
-    skip_blanks();
-    if (peek() != ':')
+    if (!skip_blanks() || peek() != ':')
       return false;
     ++at_;
     out_ += ':';
@@ -229,8 +227,9 @@ private:
     return true;
   }
 
-  // Blanks and comments.
-  void skip_blanks() {
+  // Blanks and comments. False where a comment has no end: models write whole objects in one line,
+  // `//` included, and nobody knows what of the rest was meant as a comment.
+  bool skip_blanks() {
     constexpr std::string_view blanks = " \t\r\n";
     while (!end()) {
       if (blanks.find(peek()) != std::string_view::npos) {
@@ -239,18 +238,23 @@ private:
       }
       auto two = in_.substr(at_, 2);
       if (two != "//" && two != "/*")
-        return;
+        return true;
       auto close = two == "//" ? std::string_view{"\n"} : std::string_view{"*/"};
       auto stop = in_.find(close, at_ + 2);
-      at_ = stop == std::string_view::npos ? in_.size() : stop + close.size();
+      if (stop == std::string_view::npos)
+        return false;
+      line_comment_ = line_comment_ || two == "//";
+      at_ = stop + close.size();
       changed_ = true;
     }
+    return true;
   }
 
   std::string_view in_;
   std::size_t at_ = 0;
   std::string out_;
   bool changed_ = false;
+  bool line_comment_ = false; ///< one was skipped: it may have held what is missing at the end
 };
 
 } // namespace

@@ -5,7 +5,8 @@
 // trailing commas, True, comments, line breaks within a string, a last bracket that is missing. All
 // of these can be read in one way only, so they are. What would have to be guessed is not: a value
 // that ends in the middle of a string, a number or a member has lost something, and nobody knows
-// what.
+// what. A comment without an end may have swallowed members: `{"a": 1 // b, "c": 2}` in one line is
+// asked for again.
 
 #include <cstddef>
 #include <optional>

@@ -7,6 +7,8 @@
 
 #include <fmt/format.h>
 
+#include <map>
+
 namespace troupe {
 namespace {
 
@@ -35,8 +37,9 @@ BOOST_DESCRIBE_STRUCT(wire_message, (),
 struct wire_choice {
   std::optional<wire_message> message;
   std::optional<std::string> finish_reason;
+  std::optional<raw_json> error; // OpenRouter, with the finish_reason `error`
 };
-BOOST_DESCRIBE_STRUCT(wire_choice, (), (message, finish_reason))
+BOOST_DESCRIBE_STRUCT(wire_choice, (), (message, finish_reason, error))
 
 struct wire_details {
   std::optional<std::int64_t> cached_tokens;
@@ -54,9 +57,10 @@ struct wire_reply {
   std::optional<std::vector<wire_choice>> choices;
   std::optional<wire_usage> usage;
   std::optional<std::string> model;
+  std::optional<std::string> object; // `error` of servers that have no `error`
   std::optional<raw_json> error;
 };
-BOOST_DESCRIBE_STRUCT(wire_reply, (), (choices, usage, model, error))
+BOOST_DESCRIBE_STRUCT(wire_reply, (), (choices, usage, model, object, error))
 
 struct wire_call_delta {
   std::optional<std::int64_t> index;
@@ -78,16 +82,18 @@ struct wire_chunk_choice {
   std::optional<std::int64_t> index;
   std::optional<wire_delta> delta;
   std::optional<std::string> finish_reason;
+  std::optional<raw_json> error;
 };
-BOOST_DESCRIBE_STRUCT(wire_chunk_choice, (), (index, delta, finish_reason))
+BOOST_DESCRIBE_STRUCT(wire_chunk_choice, (), (index, delta, finish_reason, error))
 
 struct wire_chunk {
   std::optional<std::vector<wire_chunk_choice>> choices;
   std::optional<wire_usage> usage;
   std::optional<std::string> model;
+  std::optional<std::string> object; // `error` of servers that have no `error`
   std::optional<raw_json> error;
 };
-BOOST_DESCRIBE_STRUCT(wire_chunk, (), (choices, usage, model, error))
+BOOST_DESCRIBE_STRUCT(wire_chunk, (), (choices, usage, model, object, error))
 
 void take_usage(model_answer& out, const wire_usage& u) {
   out.input_tokens = u.prompt_tokens.value_or(out.input_tokens);
@@ -96,23 +102,29 @@ void take_usage(model_answer& out, const wire_usage& u) {
     out.cached_tokens = u.prompt_tokens_details->cached_tokens.value_or(0);
 }
 
-// Servers that call tools and say `stop`, and the other way round.
-void settle_reason(model_answer& out) {
-  if (out.finish_reason == "stop" && !out.tool_calls.empty())
-    out.finish_reason = "tool_calls";
-  else if (out.finish_reason == "tool_calls" && out.tool_calls.empty())
-    out.finish_reason = "stop";
+bool is_there(const std::optional<raw_json>& e) {
+  return e && e->text != "null";
 }
 
-result<model_answer> answer_of(wire_reply&& reply) {
-  if (reply.error && reply.error->text != "null")
-    return failure_inside(read_server_error(reply.error->text));
+// The error within a reply or a chunk that has status 200.
+template <class Body>
+std::optional<error> error_inside(const Body& body, std::string_view text) {
+  if (is_there(body.error) || body.object.value_or("") == "error")
+    return failure_inside(read_server_error(text));
+  if (body.choices && !body.choices->empty() && is_there(body.choices->front().error))
+    return failure_inside(read_server_error(body.choices->front().error->text));
+  return std::nullopt;
+}
+
+result<model_answer> answer_of(wire_reply&& reply, std::string_view text) {
+  if (auto why = error_inside(reply, text))
+    return std::move(*why);
   if (!reply.choices || reply.choices->empty() || !reply.choices->front().message)
     return unreadable_answer("it has no choices");
   auto& choice = reply.choices->front();
   auto& message = *choice.message;
   model_answer out;
-  out.finish_reason = choice.finish_reason.value_or("stop");
+  out.finish_reason = choice.finish_reason.value_or("");
   out.model = reply.model.value_or("");
   take_usage(out, reply.usage.value_or(wire_usage{}));
   out.reasoning = message.reasoning_content.value_or(message.reasoning.value_or(""));
@@ -121,7 +133,6 @@ result<model_answer> answer_of(wire_reply&& reply) {
     out.tool_calls.push_back(
       {call.id.value_or(""), f.name.value_or(""), f.arguments.value_or("")});
   }
-  settle_reason(out);
   bool silent = !message.content && out.tool_calls.empty();
   out.text = std::move(message.content).value_or("");
   auto reason = out.finish_reason;
@@ -143,8 +154,8 @@ public:
     auto chunk = from_json<wire_chunk>(data);
     if (!chunk)
       return unreadable_answer("a chunk is malformed: " + chunk.error().message);
-    if (chunk->error && chunk->error->text != "null")
-      return failure_inside(read_server_error(chunk->error->text));
+    if (auto why = error_inside(*chunk, data))
+      return std::move(*why);
     if (chunk->model)
       answer_.model = std::move(*chunk->model);
     if (chunk->usage)
@@ -162,7 +173,6 @@ public:
   result<model_answer> finish() && override {
     if (!finished_)
       return cut_answer("a finish_reason");
-    settle_reason(answer_);
     return checked_answer(std::move(answer_), refusal_);
   }
 
@@ -182,7 +192,7 @@ private:
     for (auto& call : d.tool_calls.value_or(std::vector<wire_call_delta>{}))
       if (auto taken = take_call(call, tell); !taken)
         return taken;
-    if (c.finish_reason) {
+    if (c.finish_reason && !c.finish_reason->empty()) { // SGLang and Ollama send "" with each piece
       finished_ = true;
       answer_.finish_reason = std::move(*c.finish_reason);
     }
@@ -190,35 +200,65 @@ private:
   }
 
   result<void> take_call(wire_call_delta& d, const std::function<void(const model_delta&)>& tell) {
-    auto at = place_of(d);
-    if (at >= tool_calls_max)
-      return unreadable_answer(fmt::format("it has more than {} tool calls", tool_calls_max));
-    if (at >= answer_.tool_calls.size())
-      answer_.tool_calls.resize(at + 1);
-    auto& call = answer_.tool_calls[at];
     auto f = std::move(d.function).value_or(wire_function{});
-    if (d.id && call.id.empty())
-      call.id = std::move(*d.id);
-    if (f.name && call.name.empty())
-      call.name = std::move(*f.name);
-    if (f.arguments && !f.arguments->empty()) {
-      call.arguments += *f.arguments;
-      tell({model_delta::kind::tool_call, *f.arguments, at});
+    auto id = std::move(d.id).value_or("");
+    auto name = std::move(f.name).value_or("");
+    auto arguments = std::move(f.arguments).value_or("");
+    auto at = place_of(d.index, id, name, arguments);
+    auto& calls = answer_.tool_calls;
+    if (at == calls.size()) {
+      if (id.empty() && name.empty() && arguments.empty())
+        return {}; // nothing begins here
+      if (at == tool_calls_max)
+        return too_many_calls();
+      calls.emplace_back();
+    }
+    if (d.index)
+      places_[*d.index] = at;
+    auto& call = calls[at];
+    if (call.id.empty())
+      call.id = std::move(id);
+    if (call.name.empty())
+      call.name = std::move(name);
+    if (!arguments.empty()) {
+      call.arguments += arguments;
+      tell({model_delta::kind::tool_call, arguments, at});
     }
     return {};
   }
 
-  // Some servers leave the index out: then a new id begins a new call.
-  std::size_t place_of(const wire_call_delta& d) const {
+  // Where the piece belongs: to the call that has its index, or to a new one. Some servers begin to
+  // count anywhere; Gemini and gateways on it send each call whole, and index 0 with each; some
+  // leave the index out, then a new id begins a new call.
+  std::size_t place_of(const std::optional<std::int64_t>& index, std::string_view id,
+                       std::string_view name, std::string_view arguments) const {
     const auto& calls = answer_.tool_calls;
-    if (d.index)
-      return *d.index < 0 ? tool_calls_max : static_cast<std::size_t>(*d.index);
-    bool same = !calls.empty() && (!d.id || d.id->empty() || calls.back().id == *d.id);
-    return same ? calls.size() - 1 : calls.size();
+    if (!index) {
+      bool same = !calls.empty() && (id.empty() || calls.back().id == id)
+                  && !begins_another(calls.back(), id, name, arguments);
+      return same ? calls.size() - 1 : calls.size();
+    }
+    auto found = places_.find(*index);
+    if (found == places_.end() || begins_another(calls[found->second], id, name, arguments))
+      return calls.size();
+    return found->second;
+  }
+
+  // Whether a piece with the place of `call` is of another one. An id alone does not say so: older
+  // vLLM gives every piece a new one.
+  static bool begins_another(const model_tool_call& call, std::string_view id,
+                             std::string_view name, std::string_view arguments) {
+    bool same_id = id.empty() || id == call.id;
+    bool same_name = name.empty() || call.name.empty() || name == call.name;
+    if (!same_id && !call.id.empty() && !same_name)
+      return true;
+    bool may_be = id.empty() ? !name.empty() && !arguments.empty() : !same_id;
+    return may_be && is_object(call.arguments);
   }
 
   model_answer answer_;
   std::string refusal_;
+  std::map<std::int64_t, std::size_t> places_; ///< of the calls, by the server's index
   bool finished_ = false;
   bool done_ = false;
 };
@@ -307,7 +347,7 @@ result<model_answer> chat_wire::read(const net::http_response& response, utc_tim
   auto reply = from_json<wire_reply>(response.body);
   if (!reply)
     return unreadable_answer("it is not a chat completion: " + reply.error().message);
-  return answer_of(std::move(*reply));
+  return answer_of(std::move(*reply), response.body);
 }
 
 std::unique_ptr<answer_stream> chat_wire::stream() const {
@@ -320,7 +360,7 @@ bool chat_wire::adapt(wire_dialect& dialect, const wire_dialect& sent,
     return true;
   if (response.status != 400 && response.status != 422)
     return false;
-  auto e = server_error_of(response.body);
+  auto e = read_server_error(response.body);
   if (request.max_tokens > 0 && sent.old_max_tokens && e.mentions({"max_completion_tokens"})) {
     dialect.old_max_tokens = false;
     return true;

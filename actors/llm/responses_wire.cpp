@@ -67,11 +67,8 @@ struct wire_event {
   std::optional<std::string> delta;
   std::optional<wire_item> item;
   std::optional<wire_response> response;
-  std::optional<std::string> message;
-  std::optional<std::string> code;
 };
-BOOST_DESCRIBE_STRUCT(wire_event, (),
-                      (type, output_index, delta, item, response, message, code))
+BOOST_DESCRIBE_STRUCT(wire_event, (), (type, output_index, delta, item, response))
 
 std::string text_of(const std::optional<std::vector<wire_part>>& parts) {
   std::string out;
@@ -88,7 +85,7 @@ void take_item(model_answer& out, std::string& refusal, const wire_item& item) {
       refusal += p.refusal.value_or("");
   } else if (type == "reasoning") {
     out.reasoning += text_of(item.summary) + text_of(item.content);
-  } else if (type == "function_call" && out.tool_calls.size() < tool_calls_max) {
+  } else if (type == "function_call") {
     out.tool_calls.push_back(
       {item.call_id.value_or(""), item.name.value_or(""), item.arguments.value_or("")});
   }
@@ -109,10 +106,8 @@ result<model_answer> answer_of(const wire_response& r) {
   out.cached_tokens = usage.input_tokens_details.value_or(wire_details{}).cached_tokens.value_or(0);
   for (const auto& item : r.output.value_or(std::vector<wire_item>{}))
     take_item(out, refusal, item);
-  auto why = r.incomplete_details.value_or(wire_incomplete{}).reason.value_or("max_output_tokens");
-  out.finish_reason = status == "incomplete"
-                        ? why == "content_filter" ? "content_filter" : "length"
-                        : out.tool_calls.empty() ? "stop" : "tool_calls";
+  auto why = r.incomplete_details.value_or(wire_incomplete{}).reason.value_or("length");
+  out.finish_reason = status == "incomplete" ? why : "stop";
   return checked_answer(std::move(out), refusal);
 }
 
@@ -127,14 +122,14 @@ public:
     if (!e)
       return unreadable_answer("an event is malformed: " + e.error().message);
     auto type = e->type.value_or("");
-    if (type == "error")
-      return failure_inside({e->message.value_or(""), {}, {}, e->code.value_or("")});
+    if (type == "error") // documented flat, sent with an `error` inside
+      return failure_inside(read_server_error(data));
     if (type == "response.completed" || type == "response.failed" || type == "response.incomplete")
       return end(*e);
     if (type == "response.output_item.added" && e->item
         && e->item->type.value_or("") == "function_call") {
       if (calls_.size() == tool_calls_max)
-        return unreadable_answer(fmt::format("it has more than {} tool calls", tool_calls_max));
+        return too_many_calls();
       calls_.emplace(e->output_index.value_or(0), calls_.size());
     }
     if (e->delta && !e->delta->empty())
@@ -155,14 +150,15 @@ private:
     if (!e.response)
       return unreadable_answer("its last event has no response");
     answer_ = answer_of(*e.response);
-    if (*answer_ && (*answer_)->text.empty() && told_text_)
-      answer_ = unreadable_answer("its end lacks the text that was streamed");
+    if (*answer_
+        && ((*answer_)->text.size() < told_text_ || (*answer_)->tool_calls.size() < calls_.size()))
+      answer_ = unreadable_answer("its end has less than what was streamed");
     return {};
   }
 
   void show(const std::string& type, const wire_event& e, const teller& tell) {
     if (type == "response.output_text.delta") {
-      told_text_ = true;
+      told_text_ += e.delta->size();
       tell({model_delta::kind::text, *e.delta, 0});
     } else if (type == "response.function_call_arguments.delta") {
       auto call = calls_.find(e.output_index.value_or(0));
@@ -175,7 +171,7 @@ private:
   }
 
   std::map<std::int64_t, std::size_t> calls_; ///< by their place in the output
-  bool told_text_ = false;
+  std::size_t told_text_ = 0; ///< bytes
   std::optional<result<model_answer>> answer_;
 };
 

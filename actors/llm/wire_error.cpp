@@ -1,10 +1,12 @@
 #include "actors/llm/wire_error.hpp"
 
 #include "actors/llm/answer.hpp"
-#include "runtime/core/json.hpp"
 #include "runtime/net/retry_after.hpp"
 
 #include <fmt/format.h>
+
+#include <algorithm>
+#include <array>
 
 namespace troupe {
 namespace {
@@ -13,24 +15,7 @@ namespace {
 constexpr std::string_view inside_words = "the model's server answered with an error: ";
 constexpr std::string_view unreadable_words = "the model's answer cannot be read: ";
 constexpr std::string_view cut_words = "the answer was cut: the stream ended without ";
-constexpr std::string_view context_overflow = "the messages are longer than the model's context: ";
-
-struct wire_failure {
-  std::optional<raw_json> error;
-};
-BOOST_DESCRIBE_STRUCT(wire_failure, (), (error))
-
-bool read_entry(json_reader& in, std::string_view key, void* into) {
-  auto& e = *static_cast<server_error*>(into);
-  auto* member = key == "message" ? &e.message
-                 : key == "type"  ? &e.type
-                 : key == "param" ? &e.param
-                 : key == "code"  ? &e.code
-                                  : nullptr;
-  if (member != nullptr && in.peek() == json_kind::string)
-    return in.string(*member);
-  return in.skip();
-}
+constexpr std::string_view overflow_words = "the messages are longer than the model's context: ";
 
 std::string words(const server_error& e) {
   return head_of(e.message, server_words_max);
@@ -41,14 +26,67 @@ std::string said(int status, const server_error& e) {
   return e.message.empty() ? text : text + ": " + words(e);
 }
 
+// The codes and types by which servers say that the messages are too long.
+bool says_overflow(const server_error& e) {
+  constexpr std::array<std::string_view, 6> codes{
+    "context_length_exceeded",       // OpenAI and those who follow it
+    "exceed_context_size_error",     // llama.cpp
+    "context_exceeded",              // servers made from it
+    "model_context_window_exceeded", // Anthropic, GLM
+    "string_above_max_length",       // OpenAI, of one message
+    "request_too_large",             // Anthropic, in bytes
+  };
+  return std::any_of(codes.begin(), codes.end(), [&](auto word) { return e.says(word); });
+}
+
+// The words of those who have no code for it, or an own one for each version.
+bool tells_overflow(const server_error& e) {
+  return e.mentions({
+    "maximum context length",              // OpenAI, vLLM, OpenRouter, Mistral, Fireworks
+    "model's context length",              // SGLang, Together, older vLLM
+    "context window",                      // OpenAI's Responses, MiniMax, llama-cpp-python
+    "context limit",                       // Anthropic, with max_tokens
+    "context size",                        // llama.cpp
+    "exceeds the context length",          // Ollama
+    "greater than the context length",     // LM Studio
+    "prompt is too long",                  // Anthropic
+    "prompt too long",                     // Ollama's cloud
+    "input is too long",                   // Bedrock
+    "too long to fit into the model",      // vLLM
+    "maximum model length",                // vLLM
+    "max_model_len",                       // vLLM
+    "maximum allowed length",              // SGLang
+    "maximum allowed input length",        // Poolside
+    "exceeds the maximum number of tokens", // Gemini
+    "maximum prompt length",               // xAI
+    "model token limit",                   // Kimi
+    "range of input length",               // Qwen (DashScope)
+    "`inputs` tokens",                     // TGI
+    "reduce the length of the messages",   // Groq
+  });
+}
+
+bool throttles(const server_error& e) {
+  constexpr std::array<std::string_view, 5> codes{
+    "rate_limit_exceeded", "rate_limit_error", "too_many_requests", "rate_limited",
+    "RESOURCE_EXHAUSTED",
+  };
+  return e.status == 429
+         || std::any_of(codes.begin(), codes.end(), [&](auto word) { return e.says(word); });
+}
+
+bool refuses_key(const server_error& e) {
+  return e.status == 401 || e.status == 403 || e.says("authentication_error")
+         || e.says("permission_error") || e.says("invalid_api_key");
+}
+
 // What means the same in every status and within a stream.
 std::optional<error> known(const server_error& e) {
-  if (e.says("insufficient_quota") || e.says("billing_error"))
+  if (e.says("insufficient_quota") || e.says("billing_error")
+      || e.mentions({"credit balance is too low"})) // Anthropic, as a 400
     return error{errc::budget_exceeded, "the quota of the API key is spent (insufficient_quota)"};
-  if (e.says("context_length_exceeded")
-      || e.mentions({"maximum context length", "prompt is too long", "context window"}))
-    return error{errc::invalid_input,
-                 std::string{context_overflow} + words(e)};
+  if (says_overflow(e) || (!throttles(e) && tells_overflow(e)))
+    return context_overflow(words(e));
   if (e.says("content_policy_violation") || e.says("content_filter"))
     return error{errc::failed, "refused by the content policy: " + words(e)};
   return std::nullopt;
@@ -56,35 +94,16 @@ std::optional<error> known(const server_error& e) {
 
 } // namespace
 
-bool server_error::mentions(std::initializer_list<std::string_view> parts) const {
-  for (auto part : parts)
-    if (message.find(part) != std::string::npos || param.find(part) != std::string::npos)
-      return true;
-  return false;
-}
-
-server_error read_server_error(std::string_view json) {
-  server_error out;
-  json_reader in{json};
-  if (in.peek() == json_kind::string)
-    in.string(out.message);
-  else
-    in.object(read_entry, &out);
-  return out;
-}
-
-server_error server_error_of(std::string_view body) {
-  auto found = from_json<wire_failure>(body);
-  return found && found->error ? read_server_error(found->error->text) : server_error{};
-}
-
 error failure_of(const net::http_response& r, utc_time now) {
-  auto e = server_error_of(r.body);
-  auto s = r.status;
-  if (s == 401 || s == 403) // its text may hold parts of the key
-    return {errc::failed, fmt::format("the model's server refuses the API key ({})", s)};
+  auto e = read_server_error(r.body);
+  auto s = e.status = r.status;
+  auto refused = error{errc::failed, fmt::format("the model's server refuses the API key ({})", s)};
+  if (s == 401) // its text may hold parts of the key
+    return refused;
   if (auto why = known(e))
     return std::move(*why);
+  if (s == 403)
+    return refused;
   if (s == 402)
     return {errc::budget_exceeded, "the account of the API key must be paid (402)"};
   if (s == 429 || s >= 500) {
@@ -97,7 +116,9 @@ error failure_of(const net::http_response& r, utc_time now) {
     return {errc::timed_out, said(s, e), certainty::unknown};
   if (s == 404)
     return {errc::not_found, said(s, e) + " (is the model's name or base_url wrong?)"};
-  if (s == 400 || s == 413 || s == 422)
+  if (s == 413)
+    return context_overflow(said(s, e)); // in bytes, but again less would do
+  if (s == 400 || s == 422)
     return {errc::invalid_input, said(s, e)};
   return {errc::failed, said(s, e)};
 }
@@ -106,11 +127,13 @@ error failure_inside(const server_error& e) {
   if (auto why = known(e))
     return std::move(*why);
   auto text = std::string{inside_words} + words(e);
-  if (e.says("rate_limit_exceeded") || e.says("rate_limit_error"))
+  if (throttles(e))
     return {errc::rate_limited, std::move(text)};
-  if (e.says("authentication_error") || e.says("permission_error"))
+  if (refuses_key(e))
     return {errc::failed, "the model's server refuses the API key"};
-  if (e.says("invalid_request_error"))
+  if (e.status == 402)
+    return {errc::budget_exceeded, "the account of the API key must be paid (402)"};
+  if (e.status == 400 || e.status == 422 || e.says("invalid_request_error"))
     return {errc::invalid_input, std::move(text)};
   return {errc::unavailable, std::move(text), certainty::unknown};
 }
@@ -120,8 +143,16 @@ error unreadable_answer(std::string_view why) {
           certainty::unknown};
 }
 
+error too_many_calls() {
+  return unreadable_answer(fmt::format("it has more than {} tool calls", tool_calls_max));
+}
+
+error context_overflow(std::string_view words) {
+  return {errc::invalid_input, fmt::format("{}{}", overflow_words, words)};
+}
+
 bool is_context_overflow(const error& e) {
-  return e.code == errc::invalid_input && e.message.starts_with(context_overflow);
+  return e.code == errc::invalid_input && e.message.starts_with(overflow_words);
 }
 
 error cut_answer(std::string_view missing) {
@@ -141,19 +172,6 @@ std::string_view stream_fault_of(const error& why, bool begun) {
   if (!begun)
     return "refused";
   return why.code == errc::unavailable || why.code == errc::timed_out ? "cut" : "answer";
-}
-
-result<model_answer> checked_answer(model_answer answer, std::string_view refusal) {
-  if (!refusal.empty())
-    return error{errc::failed, "the model refuses: " + head_of(refusal, server_words_max)};
-  if (answer.finish_reason == "content_filter")
-    return error{errc::failed, "the content filter stopped the answer (content_filter)"};
-  if (answer.finish_reason == "length")
-    return error{errc::output_too_large,
-                 fmt::format("the answer was cut after {} tokens (finish_reason length): raise "
-                             "max_tokens or ask for less",
-                             answer.output_tokens)};
-  return answer;
 }
 
 } // namespace troupe

@@ -32,10 +32,16 @@ data_url parse_data_url(std::string_view url) {
   return {url.substr(scheme.size(), comma - scheme.size()), url.substr(comma + encoding.size())};
 }
 
+bool is_object(std::string_view json) {
+  auto last = json.find_last_not_of(" \t\r\n");
+  if (last == std::string_view::npos || json[last] != '}')
+    return false; // asked of each piece of a long one, so it is not read each time
+  json_reader in{json};
+  return in.peek() == json_kind::object && in.skip() && in.end();
+}
+
 std::string arguments_object(std::string_view arguments) {
-  json_reader in{arguments};
-  bool object = in.peek() == json_kind::object && in.skip() && in.end();
-  return object ? std::string{arguments} : "{}";
+  return is_object(arguments) ? std::string{arguments} : "{}";
 }
 
 bool adapt_common(wire_dialect& dialect, const wire_dialect& sent,
@@ -43,7 +49,7 @@ bool adapt_common(wire_dialect& dialect, const wire_dialect& sent,
                   std::initializer_list<std::string_view> schema_words) {
   if (response.status != 400 && response.status != 422)
     return false;
-  auto e = server_error_of(response.body);
+  auto e = read_server_error(response.body);
   if (schema_native(request, sent) && e.mentions(schema_words)) {
     dialect.refused_schemas.insert(short_hash(request.schema));
     if (dialect.refused_schemas.size() >= wire_dialect::refused_max)

@@ -21,6 +21,9 @@ struct data_url {
 };
 data_url parse_data_url(std::string_view url);
 
+/// Whether `json` is one JSON object, from its first to its last character.
+bool is_object(std::string_view json);
+
 /// The arguments of a tool call where they are a JSON object, else `{}`: what a model spelled
 /// wrongly cannot be sent back to an API that wants JSON there.
 std::string arguments_object(std::string_view arguments);

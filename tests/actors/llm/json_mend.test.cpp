@@ -49,6 +49,18 @@ TEST_CASE("what ends where something is lost is not guessed") {
     CHECK(mended(text) == "nothing");
 }
 
+TEST_CASE("a comment that has no end takes no member with it") {
+  for (auto text : {R"({"approved": true // so far, "limit": 5})", R"({"ids":["a" // first, "b"]})",
+                    R"({"ok": true /* note, "why": "x"})", R"(// {"a":1})",
+                    // The line ends, and the brackets that were in it are missing.
+                    "{\"approved\": true // so far, \"limit\": 5}\n", "[[1 // one], 2]\n]",
+                    "{\"a\": 1, // one\n \"b\": true"})
+    CHECK(mended(text) == "nothing");
+  CHECK(mended("{\"a\": 1, // one\n \"b\": 2}") == R"({"a":1,"b":2})");
+  CHECK(mended("{\"a\": 1, /* one */ \"b\": 2") == "nothing"); // a number may have lost digits
+  CHECK(mended("{\"a\": 1, /* one */ \"b\": true") == R"({"a":1,"b":true})");
+}
+
 TEST_CASE("bytes that are no text, and half a character, are not guessed") {
   CHECK(mended("{'a': 'x\xF9y'}") == "nothing");
   CHECK(mended(R"(['\ud83d'])") == "nothing");

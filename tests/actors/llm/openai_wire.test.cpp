@@ -97,7 +97,7 @@ TEST_CASE("a truncated answer is never a success") {
 TEST_CASE("a refusal and the content filter are failures for good") {
   auto refusal = why(200, choice(R"({"content":null,"refusal":"I will not."})", "stop"));
   auto filter = why(200, choice(R"({"content":"x"})", "content_filter"));
-  auto nothing = why(200, choice(R"({"content":null})", "tool_calls"));
+  auto nothing = why(200, choice(R"({"content":null})", "stop"));
 
   CHECK(refusal.code == errc::failed);
   CHECK(refusal.outcome == certainty::definite);
