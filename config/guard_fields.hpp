@@ -47,6 +47,9 @@ void add_limits(fields<decltype(owner_of(Limits))>& to) {
                                                "requests in flight; 0: `concurrent` of the model"),
     entry<flag_codec, Limits, &l::adaptive>(
       "limits.adaptive", "finds out how many requests in flight the server takes"),
+    entry<number_codec, Limits, &l::slow_first_token>(
+      "limits.slow_first_token", "of `adaptive`: fewer where streamed answers begin so many times "
+                                 "later than usual; 0: not looked at"),
     entry<duration_codec, Limits, &l::burst>(
       "limits.burst", "so much of a minute's limit may be used at once"),
     entry<duration_codec, Limits, &l::jitter>(

@@ -11,6 +11,13 @@ using std::chrono::milliseconds;
 /// Doublings after which any rest is above its maximum.
 constexpr std::uint32_t doublings_max = 20;
 
+/// A late answer is a warning, not a refusal: a fifth less in place of half.
+constexpr double less_when_late = 0.8;
+/// Up to this part of what may be in flight, it is not what makes answers late.
+constexpr double light = 0.25;
+/// Answers that tell whether less in flight has helped, as many as are smoothed.
+constexpr std::uint32_t round_min = 10;
+
 // In any 60 s, and as much longer as `jitter` says, at most `limit` go: the burst at once, the rest
 // evenly.
 gcra bucket(double limit, const rate_limit_options& o) {
@@ -35,7 +42,8 @@ api_key::api_key(const rate_limit_options& o)
     adaptive_(o.adaptive), requests_(bucket(o.requests_per_minute, o)),
     input_(bucket(static_cast<double>(o.input_tokens_per_minute), o)),
     output_(bucket(static_cast<double>(o.output_tokens_per_minute), o)),
-    window_(adaptive_ ? std::min(window_max_, 4.0) : window_max_), slow_until_(window_max_) {}
+    window_(adaptive_ ? std::min(window_max_, 4.0) : window_max_), slow_until_(window_max_),
+    first_(adaptive_ ? o.slow_first_token : 0) {}
 
 bool api_key::full() const noexcept {
   return in_flight_ + 1 > window_;
@@ -92,8 +100,23 @@ void api_key::look(steady_time now) noexcept {
   window_ = 1;
 }
 
+// Once for each round: those in flight were sent when there were more.
+void api_key::began(std::chrono::duration<double> after, std::uint32_t in_flight) {
+  first_.heard(after.count(), in_flight <= std::max(1.0, window_ * light));
+  if (to_hear_ > 0)
+    --to_hear_;
+  if (!first_.slow() || to_hear_ > 0)
+    return;
+  to_hear_ = std::max(in_flight_, round_min);
+  window_ = std::max(1.0, std::floor(window_ * less_when_late));
+  slow_until_ = std::min(slow_until_, window_);
+}
+
 void api_key::went_well() {
   throttles_ = 0;
+  // What is not used is not known to be good.
+  if (adaptive_ && (first_.slow() || in_flight_ + 1 < window_ / 2))
+    return;
   auto step = window_ < slow_until_ ? 1.0 : 1.0 / window_;
   window_ = std::min(window_max_, window_ + step);
 }

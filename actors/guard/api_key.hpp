@@ -3,6 +3,7 @@
 //
 // Pure logic, part of a rate_limiter.
 
+#include "actors/guard/first_token.hpp"
 #include "actors/guard/gcra.hpp"
 #include "actors/guard/rate_limit_options.hpp"
 #include "actors/guard/server_limits.hpp"
@@ -34,7 +35,12 @@ public:
   /// The request was not sent: all that was taken for it comes back.
   void take_back(const token_use& estimate);
 
-  /// It went well: more may be in flight.
+  /// Its answer began so late; where it was streamed. Before `went_well`.
+  ///
+  /// @param in_flight with it, when it was sent
+  void began(std::chrono::duration<double> after, std::uint32_t in_flight);
+
+  /// It went well: more may be in flight, unless answers begin late.
   void went_well();
 
   /// 429 or 529: rests for `retry_after`, or as long as it takes, then begins slowly.
@@ -66,6 +72,8 @@ private:
   double window_;
   double slow_until_; ///< window up to which it grows by one with each success
   std::uint32_t throttles_ = 0; ///< one after the other
+  first_token first_;
+  std::uint32_t to_hear_ = 0; ///< answers, before lateness is held against it again
   steady_time rests_until_{};
   bool dead_ = false;
   steady_time dead_until_{};

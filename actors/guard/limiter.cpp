@@ -69,7 +69,8 @@ void limiter::heard(std::uint64_t turn, const server_limits& left) {
     found->second.left = left;
 }
 
-rate_outcome limiter::end(std::uint64_t turn, const error* why, std::optional<token_use> used) {
+rate_outcome limiter::end(std::uint64_t turn, const error* why, std::optional<token_use> used,
+                          std::optional<std::chrono::nanoseconds> first_token) {
   lock guard{mutex_};
   auto found = flying_.find(turn);
   if (found == flying_.end())
@@ -77,6 +78,7 @@ rate_outcome limiter::end(std::uint64_t turn, const error* why, std::optional<to
   if (why == nullptr && used && used->output > 0)
     usual_output_ += newness * (used->output - usual_output_);
   auto how = end_of(found->second, why, used);
+  how.first_token = first_token;
   close(turn, how);
   return how.how;
 }

@@ -84,8 +84,10 @@ public:
 
   /// The request has ended, well where `why` is null.
   /// @param used absent: as estimated
+  /// @param first_token how late its answer began; absent: it was not streamed, or never began
   /// @returns what that says of the key
-  rate_outcome end(std::uint64_t turn, const error* why, std::optional<token_use> used);
+  rate_outcome end(std::uint64_t turn, const error* why, std::optional<token_use> used,
+                   std::optional<std::chrono::nanoseconds> first_token = std::nullopt);
 
   /// Whether some key may be used now, as far as the server is concerned.
   bool usable();

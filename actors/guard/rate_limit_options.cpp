@@ -13,6 +13,9 @@ option_problems rate_limit_options::validate() const {
     out.push_back({"jitter", "must not be negative", "\"0s\" for a server next door"});
   if (burst + jitter > 30s)
     out.push_back({"burst", "with `jitter` it is more than half of a minute", "e.g. \"300ms\""});
+  if (slow_first_token != 0 && !(slow_first_token > 1))
+    out.push_back({"slow_first_token", "must be above 1: what is usual is not slow",
+                   "e.g. 2; 0: not looked at"});
   if (ageing < 0ms)
     out.push_back({"ageing", "must not be negative", "\"0s\" for none"});
   if (cooling <= 0ms)

@@ -21,6 +21,10 @@ struct rate_limit_options {
   /// each round that goes well, half after a 429 or 529 (AIMD). Else `concurrent` holds, but for a
   /// slow start after a 429.
   bool adaptive = false;
+  /// Of `adaptive`: a fifth less where streamed answers begin so many times later than they
+  /// usually do, since a server's queue grows before it refuses anything. 0: only refusals count.
+  /// Answers in one piece say nothing: their time is that of their length.
+  double slow_first_token = 2;
 
   // Performance
   /// This much of a minute's limit may be used at once, after a pause. Both this and `jitter` are

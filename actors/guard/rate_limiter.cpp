@@ -151,7 +151,7 @@ std::vector<rate_decision> rate_limiter::step(steady_time now) {
     if (!key)
       break;
     keys_[*key].take(estimate, now);
-    granted_.emplace(*id, grant{*key, estimate, now});
+    granted_.emplace(*id, grant{*key, estimate, now, keys_[*key].in_flight()});
     queue_.served(*id);
     forget(*id);
     out.push_back({*id, *key, std::nullopt});
@@ -207,6 +207,8 @@ void rate_limiter::finish(std::uint64_t id, const rate_end& end, steady_time now
   else
     key.settle(i->second.estimate, end.used.value_or(i->second.estimate), now);
   key.tighten(end.left, now);
+  if (end.first_token)
+    key.began(*end.first_token, i->second.in_flight);
   switch (end.how) {
     case rate_outcome::went_well: {
       auto took = std::chrono::duration<double>(now - i->second.since).count();

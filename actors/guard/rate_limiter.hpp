@@ -61,6 +61,7 @@ struct rate_end {
   std::optional<token_use> used; ///< absent: as estimated
   std::optional<std::chrono::milliseconds> retry_after;
   server_limits left;
+  std::optional<std::chrono::duration<double>> first_token{}; ///< how late a stream began
   std::optional<error> why{}; ///< of a key that was refused: what its next callers are told
 };
 
@@ -104,6 +105,7 @@ private:
     std::size_t key = 0;
     token_use estimate;
     steady_time since{};
+    std::uint32_t in_flight = 0; ///< of its key, with it
   };
 
   std::optional<std::size_t> choose(const token_use& estimate, steady_time now) const;

@@ -215,7 +215,10 @@ void llm_endpoint::end_attempt(call& c) {
   const auto* why = c.answer ? nullptr : &c.answer.error();
   auto heard = c.live.heard(); // of a stream that broke: what was said is paid for
   auto used = used_by(c.answer, heard);
-  c.ended = meter_->end(std::exchange(c.turn, 0), why, used);
+  std::optional<std::chrono::nanoseconds> began;
+  if (heard || c.live.late_first())
+    began = c.live.measured(took);
+  c.ended = meter_->end(std::exchange(c.turn, 0), why, used, began);
   settle(c, used, true);
   gate_->report(c.permit, why, c.live.measured(took));
   if (!c.answer && heard) {

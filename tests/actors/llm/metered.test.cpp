@@ -79,6 +79,44 @@ private:
   model_request_id last_ = 0;
 };
 
+/// A server that refuses nothing: above ten requests at once its answers begin later.
+class busy_server final : public model_backend {
+public:
+  explicit busy_server(const time_source& clock) : clock_(clock) {}
+
+  model_request_id start(const model_request& asked, model_done done) override {
+    auto load = std::max<std::size_t>(open_.size() + 1, 10);
+    auto begins = clock_.steady() + 20ms * load;
+    open_.push_back({begins, asked.on_delta, std::move(done)});
+    return ++last_;
+  }
+  void cancel(model_request_id) override {}
+  void answer_due() {
+    auto now = clock_.steady();
+    for (auto i = open_.begin(); i != open_.end();) {
+      if (i->begins <= now && i->begun)
+        std::exchange(i->begun, nullptr)(model_delta{});
+      if (i->begins + 300ms > now) {
+        ++i;
+        continue;
+      }
+      auto done = std::move(i->done);
+      i = open_.erase(i);
+      done(says("yes"));
+    }
+  }
+
+private:
+  struct request {
+    steady_time begins{};
+    std::function<void(const model_delta&)> begun;
+    model_done done;
+  };
+  const time_source& clock_;
+  std::deque<request> open_;
+  model_request_id last_ = 0;
+};
+
 class metered : public ground {
 public:
   explicit metered(endpoint_options o = {}, std::size_t keys = 2) {
@@ -122,8 +160,10 @@ public:
     run();
   }
   std::shared_ptr<asked<call_reply>> call_of(std::string agent, call_id id,
-                                             utc_time deadline = never) {
+                                             utc_time deadline = never,
+                                             std::string asks = {}) {
     call_request r;
+    r.options = std::move(asks);
     r.id = id;
     r.service = "llm:fast";
     r.body = words;
@@ -368,6 +408,36 @@ TEST_CASE("forty callers on twenty places and two keys meet no 429 and use 99 % 
   CHECK(server->in_flight_max == 20);
   CHECK(static_cast<double>(server->all()) >= 0.99 * allowed);
   CHECK(fairness(served) >= 0.95);
+}
+
+TEST_CASE("where streamed answers begin late an adaptive limiter sends less at once") {
+  auto o = limited(0, 64);
+  o.limits.adaptive = true;
+  o.limits.slow_first_token = GENERATE(2.0, 0.0);
+  metered m{o, 1};
+  auto server = std::make_shared<busy_server>(m.time);
+  m.server = server;
+  m.start_limiter();
+  m.start_endpoint();
+  std::vector<std::shared_ptr<asked<call_reply>>> callers(64);
+  call_id id = 0;
+
+  for (auto until = m.time.steady() + 60s; m.time.steady() < until; m.advance(10ms)) {
+    for (auto& c : callers)
+      if (!c || c->reply)
+        c = m.call_of("a", ++id, never, R"({"stream":true})");
+    server->answer_due();
+    m.run();
+  }
+
+  auto window = m.meter->info().keys.at(0).window;
+  INFO("window " << window);
+  if (o.limits.slow_first_token > 0) {
+    CHECK(window >= 8);
+    CHECK(window <= 32); // twice as late is at twice as many
+  } else {
+    CHECK(window == 64);
+  }
 }
 
 TEST_CASE("whoever dies and whatever is cancelled no call is lost and no place is used twice",
