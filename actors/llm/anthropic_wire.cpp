@@ -314,8 +314,8 @@ public:
     append_turns(out, request);
     if (!request.tools.empty())
       append_tools(out, request);
-    if (request.temperature && dialect.temperature)
-      out += R"(,"temperature":)" + to_json(std::min(*request.temperature, 1.0));
+    if (auto t = temperature_of(request, dialect))
+      out += R"(,"temperature":)" + to_json(std::min(*t, 1.0));
     if (native)
       out += R"(,"output_config":{"format":{"type":"json_schema","schema":)" + request.schema
              + "}}";
@@ -346,8 +346,10 @@ public:
 
   bool adapt(wire_dialect& dialect, const wire_dialect& sent, const net::http_response& response,
              const model_request& request) const override {
-    return adapt_common(dialect, sent, response, request,
-                        {"output_config", "output_format", "json_schema"});
+    auto e = refusal_of(response);
+    return e
+           && adapt_common(dialect, sent, *e, request,
+                           {"output_config", "output_format", "json_schema"});
   }
 };
 

@@ -232,7 +232,7 @@ make_live_backend(caf::actor_system& system, const environment& env, const caf::
                   const endpoint_options& options,
                   std::shared_ptr<net::http_transport> transport) {
   if (auto wire = make_model_wire(options.kind))
-    return std::make_shared<wire_backend>(options, std::move(wire), env.clock,
+    return std::make_shared<wire_backend>(options, std::move(wire), env.clock, env.events,
                                           std::move(transport));
   auto script = load_script(options.script);
   if (!script)

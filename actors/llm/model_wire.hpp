@@ -24,6 +24,8 @@ namespace troupe {
 struct wire_dialect {
   /// Schemas that are remembered as refused; past it none is sent natively any more.
   static constexpr std::size_t refused_max = 64;
+  /// Temperatures that are; past it none is sent any more.
+  static constexpr std::size_t refused_temperatures_max = 16;
 
   /// The schema in the place that the API has for it; else in a system message.
   bool native_schema = true;
@@ -33,10 +35,14 @@ struct wire_dialect {
   bool old_max_tokens = true;
   /// Reasoning models refuse any but their own temperature.
   bool temperature = true;
+  /// Temperatures that it refused, out of its range perhaps: those of other agents may fit.
+  std::set<double> refused_temperatures{};
   /// `stream_options`, by which a stream says what it used.
   bool stream_usage = true;
 
   bool takes(std::string_view schema) const;
+
+  bool operator==(const wire_dialect&) const = default;
 };
 
 /// Puts one streamed answer together.

@@ -325,8 +325,8 @@ std::string chat_wire::body(const model_request& request, std::string_view model
   out.back() = ']';
   if (!request.tools.empty())
     append_tools(out, request);
-  if (request.temperature && dialect.temperature)
-    out += R"(,"temperature":)" + to_json(*request.temperature);
+  if (auto t = temperature_of(request, dialect))
+    out += R"(,"temperature":)" + to_json(*t);
   if (request.max_tokens > 0)
     out += (dialect.old_max_tokens ? R"(,"max_tokens":)" : R"(,"max_completion_tokens":)")
            + to_json(request.max_tokens);
@@ -356,16 +356,17 @@ std::unique_ptr<answer_stream> chat_wire::stream() const {
 
 bool chat_wire::adapt(wire_dialect& dialect, const wire_dialect& sent,
                       const net::http_response& response, const model_request& request) const {
-  if (adapt_common(dialect, sent, response, request, {"response_format", "json_schema"}))
-    return true;
-  if (response.status != 400 && response.status != 422)
+  auto e = refusal_of(response);
+  if (!e)
     return false;
-  auto e = read_server_error(response.body);
-  if (request.max_tokens > 0 && sent.old_max_tokens && e.mentions({"max_completion_tokens"})) {
+  if (adapt_common(dialect, sent, *e, request, {"response_format", "json_schema"}))
+    return true;
+  if (request.max_tokens > 0 && sent.old_max_tokens && says_unsupported(*e)
+      && e->mentions({"max_completion_tokens"})) {
     dialect.old_max_tokens = false;
     return true;
   }
-  if (request.on_delta && sent.stream_usage && e.mentions({"stream_options"})) {
+  if (request.on_delta && sent.stream_usage && e->mentions({"stream_options"})) {
     dialect.stream_usage = false;
     return true;
   }

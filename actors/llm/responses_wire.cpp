@@ -234,8 +234,8 @@ public:
     out += ']';
     if (!request.tools.empty())
       append_tools(out, request);
-    if (request.temperature && dialect.temperature)
-      out += R"(,"temperature":)" + to_json(*request.temperature);
+    if (auto t = temperature_of(request, dialect))
+      out += R"(,"temperature":)" + to_json(*t);
     if (request.max_tokens > 0)
       out += R"(,"max_output_tokens":)" + to_json(request.max_tokens);
     if (native)
@@ -261,7 +261,8 @@ public:
 
   bool adapt(wire_dialect& dialect, const wire_dialect& sent, const net::http_response& response,
              const model_request& request) const override {
-    return adapt_common(dialect, sent, response, request, {"text.format", "json_schema"});
+    auto e = refusal_of(response);
+    return e && adapt_common(dialect, sent, *e, request, {"text.format", "json_schema"});
   }
 };
 

@@ -2,6 +2,8 @@
 
 #include "actors/llm/limit_headers.hpp"
 #include "actors/llm/streamed_answer.hpp"
+#include "actors/llm/wire_text.hpp"
+#include "runtime/core/json.hpp"
 
 #include <algorithm>
 #include <mutex>
@@ -43,11 +45,12 @@ struct flight {
 
 struct wire_backend::state : std::enable_shared_from_this<state> {
   state(const endpoint_options& options, std::unique_ptr<model_wire> spoken,
-        const time_source& time, std::shared_ptr<net::http_transport> carrier)
-    : wire(std::move(spoken)), model(options.model),
+        const time_source& time, event_sink& sink, std::shared_ptr<net::http_transport> carrier)
+    : service("llm:" + options.name), wire(std::move(spoken)), model(options.model),
       url(wire->url(without_slash(base_url_of(options)))), keys(options.keys()),
       proxy(options.proxy), response_size_max(options.response_size_max),
-      tls_verify(options.tls_verify), clock(time), transport(std::move(carrier)) {
+      tls_verify(options.tls_verify), clock(time), events(sink),
+      transport(std::move(carrier)) {
     dialect.native_schema = options.native_schema;
   }
 
@@ -60,6 +63,7 @@ struct wire_backend::state : std::enable_shared_from_this<state> {
   bool on_chunk(const std::shared_ptr<flight>& f, std::string_view piece);
   error without_key(error e) const;
 
+  const std::string service;
   const std::unique_ptr<model_wire> wire;
   const std::string model;
   const std::string url;
@@ -68,6 +72,7 @@ struct wire_backend::state : std::enable_shared_from_this<state> {
   const std::size_t response_size_max;
   const bool tls_verify;
   const time_source& clock;
+  event_sink& events;
   const std::shared_ptr<net::http_transport> transport;
 
   std::mutex mutex;
@@ -126,8 +131,25 @@ void wire_backend::state::post(const std::shared_ptr<flight>& f) {
 
 // Whether the server refused something that can be left out. On the transport's thread.
 bool wire_backend::state::said_otherwise(flight& f, const net::http_response_or_error& r) {
-  std::lock_guard lock{mutex};
-  return r && !f.cancelled && wire->adapt(dialect, f.sent, *r, f.request);
+  if (!r || (r->status != 400 && r->status != 422))
+    return false;
+  std::string left_out;
+  {
+    std::lock_guard lock{mutex};
+    auto before = dialect;
+    if (f.cancelled || !wire->adapt(dialect, f.sent, *r, f.request))
+      return false;
+    left_out = taken_away(before, dialect);
+  }
+  if (left_out.empty()) // another request was told the same
+    return true;
+  event e;
+  e.name = "llm.dialect";
+  e.lvl = level::warning;
+  e.service = service;
+  e.fields.emplace_back("left_out", to_json(left_out));
+  events.write(e);
+  return true;
 }
 
 void wire_backend::state::on_response(const std::shared_ptr<flight>& f,
@@ -212,9 +234,10 @@ std::unique_ptr<model_wire> make_model_wire(endpoint_kind kind) {
 }
 
 wire_backend::wire_backend(const endpoint_options& options, std::unique_ptr<model_wire> wire,
-                           const time_source& clock,
+                           const time_source& clock, event_sink& events,
                            std::shared_ptr<net::http_transport> transport)
-  : state_(std::make_shared<state>(options, std::move(wire), clock, std::move(transport))) {}
+  : state_(std::make_shared<state>(options, std::move(wire), clock, events,
+                                   std::move(transport))) {}
 
 wire_backend::~wire_backend() {
   decltype(state_->open) open;

@@ -4,7 +4,8 @@
 // Which API it is, its model_wire says. A request with an `on_delta` is streamed; a server that
 // answers in one piece all the same is understood too. When a server refuses a part of a request
 // that can be said otherwise (a schema, `max_tokens`, `temperature`), it is sent again without, and
-// the server is remembered: see `wire_dialect`. That is no retry: a 400 has done nothing.
+// the server is remembered: see `wire_dialect`; each is an event `llm.dialect`. That is no retry: a
+// 400 has done nothing.
 //
 // The key is in a header and nowhere else, not in what a server says of it either.
 
@@ -13,6 +14,7 @@
 #include "actors/llm/model_wire.hpp"
 #include "runtime/core/clock.hpp"
 #include "runtime/net/http_transport.hpp"
+#include "runtime/telemetry/events.hpp"
 
 #include <memory>
 
@@ -28,7 +30,8 @@ public:
   static constexpr std::chrono::milliseconds timeout_margin{1'000};
 
   wire_backend(const endpoint_options& options, std::unique_ptr<model_wire> wire,
-               const time_source& clock, std::shared_ptr<net::http_transport> transport);
+               const time_source& clock, event_sink& events,
+               std::shared_ptr<net::http_transport> transport);
   /// Cancels what is in flight; its callbacks may still come, on the transport's thread.
   ~wire_backend() override;
   wire_backend(const wire_backend&) = delete;

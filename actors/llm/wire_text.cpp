@@ -44,23 +44,68 @@ std::string arguments_object(std::string_view arguments) {
   return is_object(arguments) ? std::string{arguments} : "{}";
 }
 
-bool adapt_common(wire_dialect& dialect, const wire_dialect& sent,
-                  const net::http_response& response, const model_request& request,
-                  std::initializer_list<std::string_view> schema_words) {
+std::optional<double> temperature_of(const model_request& request, const wire_dialect& dialect) {
+  if (!request.temperature || !dialect.temperature
+      || dialect.refused_temperatures.contains(*request.temperature))
+    return std::nullopt;
+  return request.temperature;
+}
+
+bool says_unsupported(const server_error& e) {
+  return e.says("unsupported_parameter") || e.says("unsupported_value") || e.says("extra_forbidden")
+         || e.mentions({
+           "unsupported",      // OpenAI
+           "not support",      // it does not, is not supported
+           "only the default", // OpenAI
+           "only 1 is",        // Kimi
+           "only be set to",   // Anthropic, while it thinks
+           "deprecated",       // Anthropic
+           "not permitted",    // Mistral, vLLM: extra inputs
+           "not allowed",
+           "unrecognized",
+           "unknown", // Gemini: a name
+         });
+}
+
+std::optional<server_error> refusal_of(const net::http_response& response) {
   if (response.status != 400 && response.status != 422)
-    return false;
-  auto e = read_server_error(response.body);
-  if (schema_native(request, sent) && e.mentions(schema_words)) {
+    return std::nullopt;
+  if (is_context_overflow(failure_of(response, utc_time{})))
+    return std::nullopt;
+  return read_server_error(response.body);
+}
+
+std::string taken_away(const wire_dialect& before, const wire_dialect& after) {
+  if (before.native_schema != after.native_schema)
+    return "all schemas";
+  if (before.refused_schemas != after.refused_schemas)
+    return "a schema";
+  if (before.temperature != after.temperature)
+    return "temperature";
+  for (auto t : after.refused_temperatures)
+    if (!before.refused_temperatures.contains(t))
+      return "temperature " + to_json(t);
+  if (before.old_max_tokens != after.old_max_tokens)
+    return "max_tokens";
+  return before.stream_usage != after.stream_usage ? "stream_options" : "";
+}
+
+bool adapt_common(wire_dialect& dialect, const wire_dialect& sent, const server_error& refusal,
+                  const model_request& request,
+                  std::initializer_list<std::string_view> schema_words) {
+  if (schema_native(request, sent) && refusal.mentions(schema_words)) {
     dialect.refused_schemas.insert(short_hash(request.schema));
     if (dialect.refused_schemas.size() >= wire_dialect::refused_max)
       dialect.native_schema = false;
     return true;
   }
-  if (request.temperature && sent.temperature && e.mentions({"temperature"})) {
+  if (!temperature_of(request, sent) || !refusal.mentions({"temperature"}))
+    return false;
+  auto& refused = dialect.refused_temperatures;
+  refused.insert(*request.temperature);
+  if (says_unsupported(refusal) || refused.size() >= wire_dialect::refused_temperatures_max)
     dialect.temperature = false;
-    return true;
-  }
-  return false;
+  return true;
 }
 
 } // namespace troupe

@@ -1,5 +1,5 @@
 // The first byte chooses the API, the second how the stream is cut: wherever it is cut, the answer
-// is the same, and what was heard on the way is what stands in it.
+// is the same, what was heard on the way is what stands in it, and it ended by itself.
 
 #include "actors/llm/streamed_answer.hpp"
 #include "tests/fuzz/fuzz.hpp"
@@ -47,14 +47,40 @@ told merge(const model_wire& wire, std::string_view stream, std::size_t piece) {
   return out;
 }
 
-// The last event of a Responses stream has the whole answer once more, and the last word.
+// Arguments, in order. Calls without any are not heard, and Anthropic's then get `{}`.
+std::vector<std::string> arguments_of(const std::vector<model_tool_call>& calls) {
+  std::vector<std::string> out;
+  for (const auto& c : calls)
+    out.push_back(c.arguments == "{}" ? "" : c.arguments);
+  out.erase(std::remove(out.begin(), out.end(), ""), out.end());
+  return out;
+}
+
+std::vector<std::string> arguments_of(std::vector<std::string> heard) {
+  std::replace(heard.begin(), heard.end(), std::string{"{}"}, std::string{});
+  heard.erase(std::remove(heard.begin(), heard.end(), ""), heard.end());
+  return heard;
+}
+
+// The last event of a Responses stream has the whole answer once more, and the last word; it may not
+// be less. What was not streamed at all was not heard.
 void check(const told& t, bool repeated) {
   if (!t.answer)
     return;
-  if (!t.text.empty())
-    fuzz::demand(repeated ? !t.answer->text.empty() : t.answer->text == t.text,
+  const auto& a = *t.answer;
+  auto any = !t.text.empty() || !t.reasoning.empty() || !t.calls.empty();
+  if (repeated)
+    fuzz::demand(a.text.size() >= t.text.size() && a.tool_calls.size() >= t.calls.size(),
+                 "the end has no less than what was heard");
+  else if (any)
+    fuzz::demand(a.text == t.text && a.reasoning == t.reasoning
+                   && arguments_of(a.tool_calls) == arguments_of(t.calls),
                  "the answer is what was heard");
-  fuzz::demand(t.answer->tool_calls.size() <= tool_calls_max, "tool calls keep to their bound");
+  fuzz::demand(a.tool_calls.size() <= tool_calls_max, "tool calls keep to their bound");
+  for (const auto& c : a.tool_calls)
+    fuzz::demand(!c.name.empty(), "each tool call has a name");
+  fuzz::demand(a.finish_reason == (a.tool_calls.empty() ? "stop" : "tool_calls"),
+               "the answer ended by itself");
 }
 
 } // namespace
@@ -75,6 +101,7 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
   // Pieces past the end of the answer are not waited for, so only a cut stream may be whole.
   if (at_once.answer && cut.answer) {
     fuzz::demand(at_once.answer->text == cut.answer->text, "the text is the same");
+    fuzz::demand(at_once.answer->reasoning == cut.answer->reasoning, "the thoughts are the same");
     fuzz::demand(at_once.answer->tool_calls == cut.answer->tool_calls, "the calls are the same");
   } else {
     fuzz::demand(!at_once.answer, "what is whole at once is whole in pieces");

@@ -188,7 +188,7 @@ TEST_CASE("reasoning models have their own names for limits and no temperature")
               response(400, R"({"error":{"param":"max_tokens","message":"Unsupported )"
                             R"(parameter: use 'max_completion_tokens' instead"}})"),
               q));
-  CHECK(make_chat_wire()->adapt(d, d, response(400, R"({"error":{"param":"temperature","message":"no"}})"), q));
+  CHECK(make_chat_wire()->adapt(d, d, response(400, R"({"error":{"param":"temperature","message":"unsupported"}})"), q));
 
   CHECK(make_chat_wire()->body(q, "m", d)
         == R"({"model":"m","messages":[{"role":"user","content":"Say \"hi\""}],)"

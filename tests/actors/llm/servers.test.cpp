@@ -360,3 +360,50 @@ TEST_CASE("a tool's input at the beginning of its block counts where no pieces f
   REQUIRE(replaced.answer);
   CHECK(replaced.answer->tool_calls[0].arguments == R"({"id":"o-2"})");
 }
+
+TEST_CASE("a temperature is left out for all where the server takes none, else only that value") {
+  struct refusal {
+    const char* server;
+    int status;
+    const char* body;
+    bool for_all;
+  };
+  const refusal all[] = {
+    {"OpenAI", 400, R"({"error":{"message":"Unsupported value: 'temperature' does not support 0.5 with this model. Only the default (1) value is supported.","type":"invalid_request_error","param":"temperature","code":"unsupported_value"}})", true},
+    {"OpenAI, o3", 400, R"({"error":{"message":"Unsupported parameter: 'temperature' is not supported with this model.","param":"temperature","code":"unsupported_parameter"}})", true},
+    {"Anthropic", 400, R"({"type":"error","error":{"type":"invalid_request_error","message":"`temperature` is deprecated for this model."}})", true},
+    {"Anthropic, while it thinks", 400, R"({"type":"error","error":{"type":"invalid_request_error","message":"`temperature` may only be set to 1 when thinking is enabled."}})", true},
+    {"Kimi", 400, R"({"error":{"message":"invalid temperature: only 1 is allowed for this model","type":"invalid_request_error"}})", true},
+    {"FastAPI", 422, R"({"detail":[{"type":"extra_forbidden","loc":["body","temperature"],"msg":"Extra inputs are not permitted","input":0.5}]})", true},
+    {"Anthropic, its range", 400, R"({"type":"error","error":{"type":"invalid_request_error","message":"temperature: range: 0..1"}})", false},
+    {"OpenAI, its range", 400, R"({"error":{"message":"Invalid 'temperature': decimal above maximum value. Expected a value <= 2, but got 2.5 instead.","param":"temperature","code":"decimal_above_max_value"}})", false},
+    {"vLLM, its range", 400, R"({"object":"error","message":"temperature must be non-negative, got -1.0.","type":"BadRequestError","param":null,"code":400})", false},
+    {"FastAPI, its range", 422, R"({"detail":[{"type":"less_than_equal","loc":["body","temperature"],"msg":"Input should be less than or equal to 1","input":1.5}]})", false},
+  };
+  model_request r;
+  r.temperature = 0.5;
+
+  for (const auto& s : all) {
+    INFO(s.server);
+    wire_dialect d;
+    CHECK(make_chat_wire()->adapt(d, d, response(s.status, s.body), r));
+    CHECK(d.temperature != s.for_all);
+    CHECK(d.refused_temperatures.contains(0.5));
+    CHECK_FALSE(make_chat_wire()->adapt(d, d, response(s.status, s.body), r));
+  }
+}
+
+TEST_CASE("an error that only repeats the request changes nothing about how it is said") {
+  wire_dialect d;
+  model_request r;
+  r.temperature = 0.5;
+  r.max_tokens = 9'000;
+  auto adapts = [&](int status, const char* body) {
+    return make_chat_wire()->adapt(d, d, response(status, body), r);
+  };
+
+  CHECK_FALSE(adapts(422, R"({"detail":[{"type":"missing","loc":["body","x"],"msg":"Field required","input":{"temperature":0.5}}]})"));
+  CHECK_FALSE(adapts(400, R"({"object":"error","message":"[{'type': 'missing', 'loc': ('body', 'x'), 'msg': 'Field required', 'input': {'temperature': 0.5}}]","code":400})"));
+  CHECK_FALSE(adapts(400, R"({"error":{"message":"'max_tokens' or 'max_completion_tokens' is too large: 9000. This model's maximum context length is 4096 tokens"}})"));
+  CHECK(d == wire_dialect{});
+}

@@ -47,7 +47,7 @@ public:
 
   void open() {
     backend
-      = std::make_unique<wire_backend>(options_for(stub), make_chat_wire(), clock, client);
+      = std::make_unique<wire_backend>(options_for(stub), make_chat_wire(), clock, events, client);
   }
 
   std::future<result<model_answer>> start(const model_request& r) {
@@ -65,6 +65,7 @@ public:
   }
 
   system_time clock;
+  memory_sink events;
   test::openai_stub stub;
   std::shared_ptr<net::http_client> client;
   std::unique_ptr<wire_backend> backend;
@@ -106,6 +107,30 @@ TEST_CASE("a server that refuses response_format is asked in words, now and from
   CHECK(seen[0].body.find("response_format") != std::string::npos);
   CHECK(seen[1].body.find("response_format") == std::string::npos);
   CHECK(seen[2].body.find("response_format") == std::string::npos);
+}
+
+TEST_CASE("a temperature that is refused is left out, and no other") {
+  line l;
+  auto warm = question();
+  warm.temperature = 1.5;
+  auto exact = question();
+  exact.temperature = 0.0;
+  l.stub.answer(400, R"({"error":{"message":"temperature must be between 0 and 1"}})");
+  l.stub.say("a").say("b").say("c");
+
+  CHECK(l.ask(warm));
+  CHECK(l.ask(warm));
+  CHECK(l.ask(exact));
+
+  auto seen = l.stub.requests();
+  REQUIRE(seen.size() == 4);
+  CHECK(seen[0].body.find(R"("temperature":1.5)") != std::string::npos);
+  CHECK(seen[1].body.find("temperature") == std::string::npos);
+  CHECK(seen[2].body.find("temperature") == std::string::npos);
+  CHECK(seen[3].body.find(R"("temperature":0)") != std::string::npos);
+  REQUIRE(l.events.count("llm.dialect") == 1);
+  auto line = to_json_line(l.events.events().front(), l.clock.now());
+  CHECK(line.find(R"("left_out":"temperature 1.5")") != std::string::npos);
 }
 
 TEST_CASE("an error that repeats the key does not pass it on") {
@@ -160,7 +185,7 @@ TEST_CASE("nobody listens: unavailable, and surely not sent") {
   line l;
   auto o = options_for(l.stub);
   o.base_url = "http://127.0.0.1:1/v1";
-  l.backend = std::make_unique<wire_backend>(o, make_chat_wire(), l.clock, l.client);
+  l.backend = std::make_unique<wire_backend>(o, make_chat_wire(), l.clock, l.events, l.client);
 
   auto r = l.ask(question());
 
