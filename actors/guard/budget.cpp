@@ -89,11 +89,21 @@ std::string budget_book::key_of(const budget_options& b, std::string_view tree) 
 
 budget_book::account& budget_book::account_of(const std::string& key) {
   auto& shard = shards_[shard_of(key)];
-  auto& out = shard[key];
+  auto [found, added] = shard.try_emplace(key);
+  if (added)
+    forget_old(shard, key);
+  auto& out = found->second;
   out.used_at = std::chrono::duration_cast<std::chrono::milliseconds>(
                   env_.clock.now().time_since_epoch())
                   .count();
   return out;
+}
+
+// As it stands, without one being opened: a refusal leaves nothing behind.
+budget_book::account budget_book::seen(const std::string& key) const {
+  const auto& shard = shards_[shard_of(key)];
+  auto found = shard.find(key);
+  return found == shard.end() ? account{} : found->second;
 }
 
 std::optional<error> budget_book::too_much(const budget_options& b, const account& a,
@@ -121,7 +131,7 @@ result<budget_book::booking> budget_book::reserve(const spender& who, const spen
     if (!concerns(b, who))
       continue;
     auto key = key_of(b, who.tree);
-    auto& a = account_of(key);
+    auto a = seen(key);
     if (auto no = too_much(b, a, estimate)) {
       tell("budget.exceeded", key, a);
       if (b.per == budget_period::day) {
@@ -147,8 +157,13 @@ void budget_book::settle(const booking& b, const spending& used) {
     auto& a = account_of(key);
     a.reserved.tokens = std::max(a.reserved.tokens - b.amount.tokens, 0.0);
     a.reserved.money = std::max(a.reserved.money - b.amount.money, 0.0);
-    if (used.tokens <= 0 && used.money <= 0)
+    if (used.tokens <= 0 && used.money <= 0) {
+      bool unused = a.spent.tokens <= 0 && a.spent.money <= 0 && a.reserved.tokens <= 0
+                    && a.reserved.money <= 0;
+      if (unused)
+        shards_[shard_of(key)].erase(key);
       continue;
+    }
     a.spent.tokens += used.tokens;
     a.spent.money += used.money;
     warn(key, a);
@@ -159,9 +174,15 @@ void budget_book::settle(const booking& b, const spending& used) {
 spending budget_book::spent(std::string_view budget, std::string_view tree) {
   std::lock_guard lock{mutex_};
   auto key = std::string{budget} + "/" + (tree.empty() ? today() : std::string{tree});
-  const auto& shard = shards_[shard_of(key)];
-  auto found = shard.find(key);
-  return found == shard.end() ? spending{} : found->second.spent;
+  return seen(key).spent;
+}
+
+std::size_t budget_book::size() {
+  std::lock_guard lock{mutex_};
+  std::size_t n = 0;
+  for (const auto& shard : shards_)
+    n += shard.size();
+  return n;
 }
 
 const budget_options& budget_book::owner_of(std::string_view key) const {
@@ -193,18 +214,18 @@ void budget_book::tell(std::string_view event_name, std::string_view key, const 
   env_.events.write(e);
 }
 
-void budget_book::forget_old(accounts& shard) {
+void budget_book::forget_old(accounts& shard, const std::string& but) {
   auto now = std::chrono::duration_cast<std::chrono::milliseconds>(
                env_.clock.now().time_since_epoch())
                .count();
   auto idle = [](const account& a) { return a.reserved.tokens <= 0 && a.reserved.money <= 0; };
   std::erase_if(shard, [&](const auto& one) {
-    return idle(one.second) && one.second.used_at < now - kept_for_ms;
+    return one.first != but && idle(one.second) && one.second.used_at < now - kept_for_ms;
   });
   while (shard.size() > accounts_max) {
     auto oldest = shard.end();
     for (auto i = shard.begin(); i != shard.end(); ++i)
-      if (idle(i->second)
+      if (i->first != but && idle(i->second)
           && (oldest == shard.end() || i->second.used_at < oldest->second.used_at))
         oldest = i;
     if (oldest == shard.end())
@@ -216,7 +237,7 @@ void budget_book::forget_old(accounts& shard) {
 void budget_book::write(const std::string& key) {
   auto n = shard_of(key);
   auto& shard = shards_[n];
-  forget_old(shard);
+  forget_old(shard, key);
   if (!keep)
     return;
   kept_accounts all;

@@ -91,6 +91,8 @@ public:
 
   /// Spent and settled in an account of the budget; of a tree or of today (`tree` empty).
   spending spent(std::string_view budget, std::string_view tree = {});
+  /// Accounts in memory: those in which something is reserved or was spent.
+  std::size_t size();
 
 private:
   struct account {
@@ -105,11 +107,12 @@ private:
   std::string key_of(const budget_options& b, std::string_view tree) const;
   std::string today() const;
   account& account_of(const std::string& key);
+  account seen(const std::string& key) const;
   std::optional<error> too_much(const budget_options& b, const account& a, const spending& more) const;
   const budget_options& owner_of(std::string_view key) const;
   void warn(std::string_view key, account& a);
   void tell(std::string_view event_name, std::string_view key, const account& a) const;
-  void forget_old(accounts& shard);
+  void forget_old(accounts& shard, const std::string& but);
   void write(const std::string& key);
 
   const std::vector<budget_options> budgets_;

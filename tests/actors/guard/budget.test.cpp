@@ -163,3 +163,37 @@ TEST_CASE("accounts of trees are bounded, the oldest goes first") {
     bytes += body.size();
   CHECK(bytes < 3U << 20);
 }
+
+TEST_CASE("requests that are refused or cost nothing leave no account behind") {
+  office o;
+  auto tree = per_day("run", 100);
+  tree.per = budget_period::invocation;
+  auto aut = o.open({tree, per_day("all", 1'000)});
+  REQUIRE(aut.reserve({"a", "", "dear"}, {90, 0}));
+
+  for (std::size_t i = 0; i < 1'000; ++i) {
+    auto who = spender{"a", "", "t-" + std::to_string(i)};
+    auto booked = aut.reserve(who, {10, 0});
+    REQUIRE(booked);
+    aut.settle(*booked, {}); // the model was down
+    CHECK_FALSE(aut.reserve(who, {101, 0}));
+  }
+
+  CHECK(aut.size() == 2); // of the tree that has a request in flight, and of the day
+}
+
+TEST_CASE("memory is bounded in accounts while nobody pays anything yet") {
+  office o;
+  auto tree = per_day("run", 100);
+  tree.per = budget_period::invocation;
+  auto aut = o.open({tree});
+  constexpr auto most = budget_book::shards * budget_book::accounts_max;
+  for (std::size_t i = 0; i < 2 * most; ++i) {
+    auto booked = aut.reserve({"a", "", "t-" + std::to_string(i)}, {1, 0});
+    REQUIRE(booked);
+    aut.settle(*booked, {1, 0});
+    o.clock.at += 1ms;
+  }
+
+  CHECK(aut.size() <= most);
+}
