@@ -9,6 +9,8 @@ namespace troupe {
 /// As far as it says anything.
 struct server_limits {
   int status = 0; ///< of HTTP; 0: not known
+  /// A 403 that refuses what was asked, not the key: a content policy, a model that is not for it.
+  bool about_request = false;
   std::optional<double> requests{};
   std::optional<double> input_tokens{};
   std::optional<double> output_tokens{};

@@ -1,5 +1,7 @@
 #include "actors/llm/limit_headers.hpp"
 
+#include "actors/llm/wire_error.hpp"
+
 #include <fmt/format.h>
 
 #include <algorithm>
@@ -137,6 +139,7 @@ std::optional<milliseconds> reset_in(std::string_view text, utc_time now) {
 server_limits limits_of(const net::http_response& response, utc_time now) {
   server_limits out;
   out.status = response.status;
+  out.about_request = response.status == 403 && refuses_request(read_server_error(response.body));
   for (std::string_view prefix : {"x-ratelimit", "anthropic-ratelimit"}) {
     auto take = [&](std::string_view kind, std::optional<double>& into) {
       auto found = read(response.headers, prefix, kind, now);

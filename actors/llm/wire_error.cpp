@@ -103,7 +103,7 @@ error failure_of(const net::http_response& r, utc_time now) {
   if (auto why = known(e))
     return std::move(*why);
   if (s == 403)
-    return refused;
+    return refuses_request(e) ? error{errc::failed, said(s, e)} : refused;
   if (s == 402)
     return {errc::budget_exceeded, "the account of the API key must be paid (402)"};
   if (s == 429 || s >= 500) {
@@ -121,6 +121,12 @@ error failure_of(const net::http_response& r, utc_time now) {
   if (s == 400 || s == 422)
     return {errc::invalid_input, said(s, e)};
   return {errc::failed, said(s, e)};
+}
+
+bool refuses_request(const server_error& e) {
+  return e.says("content_policy_violation") || e.says("content_filter")
+         || e.says("permission_error") || e.says("model_not_found")
+         || e.mentions({"flagged", "moderation", "content policy", "have access to"});
 }
 
 error failure_inside(const server_error& e) {

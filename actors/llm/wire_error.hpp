@@ -19,6 +19,10 @@ inline constexpr std::size_t server_words_max = 300;
 /// The error that a response of a status other than 2xx stands for.
 error failure_of(const net::http_response& response, utc_time now);
 
+/// Whether a 403 refuses what was asked and not the key: one user's text must not set the key of all
+/// aside. OpenRouter says 403 for what its moderation flags, Anthropic for a model that is not for it.
+bool refuses_request(const server_error& e);
+
 /// The error that stands within a stream, or within an answer of status 200.
 error failure_inside(const server_error& e);
 

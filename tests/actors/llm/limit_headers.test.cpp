@@ -3,6 +3,8 @@
 #include "actors/llm/token_estimate.hpp"
 #include "tests/support/catch.hpp"
 
+#include <limits>
+
 using namespace troupe;
 using namespace std::chrono_literals;
 
@@ -74,4 +76,58 @@ TEST_CASE("tokens are estimated by bytes and the bound of the answer") {
   CHECK(open.output == 321);
   CHECK(bounded.input == 1'104);
   CHECK(bounded.output == 50);
+}
+
+TEST_CASE("fault 39: usage that cannot be right is put at the most that it can be") {
+  model_request r;
+  r.messages.push_back({"user", std::string(400, 'x')});
+  model_answer a;
+  a.text = "Yes.";
+  a.input_tokens = 9'000'000'000'000'000;
+  a.output_tokens = std::numeric_limits<std::int64_t>::max();
+  a.cached_tokens = -5;
+
+  auto said = mend_usage(a, r);
+
+  REQUIRE(said);
+  CHECK(said->input == 9'000'000'000'000'000);
+  CHECK(said->cached == -5);
+  CHECK(a.input_tokens < 100'000);
+  CHECK(a.output_tokens == output_tokens_most);
+  CHECK(a.cached_tokens == 0);
+  r.max_tokens = 1'000;
+  CHECK(mend_usage(a, r));
+  CHECK(a.output_tokens == 1'000);
+  CHECK_FALSE(mend_usage(a, r));
+}
+
+TEST_CASE("fault 39: usage that is missing is estimated from what was asked and written") {
+  model_request r;
+  r.messages.push_back({"user", std::string(400, 'x')});
+  model_answer a;
+  a.text = std::string(4'000, 'y');
+  a.reasoning = std::string(2'000, 'z');
+  a.tool_calls.push_back({"1", "look", std::string(396, ' ')});
+
+  CHECK(tokens_of(a, r).input == 104);
+  CHECK(tokens_of(a, r).output == 1'600);
+  a.input_tokens = 90;
+  a.output_tokens = 70;
+  CHECK(tokens_of(a, r).input == 90);
+  CHECK(tokens_of(a, r).output == 70);
+}
+
+TEST_CASE("a 403 about what was asked says nothing against the key") {
+  net::http_response r;
+  r.status = 403;
+  auto says = [&](std::string body) {
+    r.body = std::move(body);
+    return limits_of(r, utc_time{}).about_request;
+  };
+  CHECK(says(R"({"error":{"code":403,"message":"Your input was flagged","metadata":{}}})"));
+  CHECK(says(R"({"type":"error","error":{"type":"permission_error","message":"no"}})"));
+  CHECK_FALSE(says(R"({"error":{"message":"Country, region, or territory not supported"}})"));
+  CHECK_FALSE(says("<html>Forbidden</html>"));
+  r.status = 401;
+  CHECK_FALSE(says(R"({"error":{"type":"permission_error","message":"no"}})"));
 }

@@ -163,9 +163,13 @@ TEST_CASE("a spent account is told from a mistake") {
 
 TEST_CASE("a refusal of the content is no refusal of the key") {
   auto moderated = failure(403, R"({"error":{"code":"content_policy_violation","message":"flagged"}})");
-  auto refused = failure(403, R"({"error":{"type":"permission_error","message":"not yours"}})");
+  auto flagged = failure(403, R"({"error":{"code":403,"message":"Your input was flagged"}})");
+  auto not_for_it = failure(403, R"({"error":{"type":"permission_error","message":"not yours"}})");
+  auto refused = failure(403, R"({"error":{"message":"Country not supported"}})");
 
   CHECK(moderated.message.find("content policy") != std::string::npos);
+  CHECK(flagged.message.find("Your input was flagged") != std::string::npos);
+  CHECK(not_for_it.message.find("not yours") != std::string::npos);
   CHECK(refused.message.find("API key") != std::string::npos);
 }
 
