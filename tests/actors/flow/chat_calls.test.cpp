@@ -211,17 +211,15 @@ TEST_CASE("fault 37, arguments that do not fit the schema: the model hears where
 
 TEST_CASE("fault 37, an unknown tool: the model hears which there are, under a name that may be said") {
   for (bool streamed : {false, true}) {
-    asked_for aut{streamed, {{"c1", "look up, please!", "{}"}, {"c2", "", "{}"}}};
+    asked_for aut{streamed, {{"c1", "look up, please!", "{}"}}};
 
     INFO(aut.got.body);
     CHECK(aut.ended_well());
     CHECK(aut.made() == 0);
     auto results = aut.results();
-    REQUIRE(results.size() == 2);
+    REQUIRE(results.size() == 1);
     CHECK(results[0].find("There are: orders.") != std::string::npos);
-    auto said = aut.said_again();
-    CHECK(name_of(said.at(0)) == "look_up__please_");
-    CHECK(name_of(said.at(1)) == "unnamed");
+    CHECK(name_of(aut.said_again().at(0)) == "look_up__please_");
   }
 }
 
@@ -236,23 +234,20 @@ TEST_CASE("fault 37, no id: each call gets one") {
   }
 }
 
-TEST_CASE("fault 37, a thousand calls in one answer: some are made, the others are refused or are an error") {
+TEST_CASE("fault 37, a thousand calls in one answer or one without a name: none is made") {
   said_calls many;
   for (int i = 0; i < 1'000; ++i)
     many.push_back({fmt::format("c{}", i), "orders", fmt::format(R"({{"id":"{}"}})", i)});
+  said_calls nameless{{"c1", "orders", o1}, {"c2", "", "{}"}};
+  for (bool streamed : {false, true})
+    for (const auto& calls : {many, nameless}) {
+      asked_for aut{streamed, calls};
 
-  asked_for whole{false, many};
-  asked_for streamed{true, many};
-
-  INFO(whole.got.body);
-  CHECK(whole.ended_well());
-  CHECK(whole.made() == 48);
-  CHECK(whole.results().size() == 128);
-  CHECK(whole.messages().back().as_object().at("content").as_string().find("asked for 1000 calls")
-        != std::string::npos);
-  INFO(streamed.got.body);
-  CHECK(streamed.got.text("status") == "failed");
-  CHECK(streamed.made() == 0);
+      INFO(aut.got.body);
+      CHECK(aut.got.text("status") == "failed");
+      CHECK(aut.got.body.find("the model's answer cannot be read: ") != std::string::npos);
+      CHECK(aut.made() == 0);
+    }
 }
 
 TEST_CASE("fault 37, the caller's own tools: they get calls that they can read, or the model hears why") {
