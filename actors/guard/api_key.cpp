@@ -19,13 +19,14 @@ constexpr double light = 0.25;
 constexpr std::uint32_t round_min = 10;
 
 // In any 60 s, and as much longer as `jitter` says, at most `limit` go: the burst at once, the rest
-// evenly.
+// evenly. One at a time and evenly there are never too many, so what is taken off is what may go
+// with it, and the jitter.
 gcra bucket(double limit, const rate_limit_options& o) {
   if (limit <= 0)
     return {};
   auto part = [limit](milliseconds d) { return limit * static_cast<double>(d.count()) / 60'000.0; };
   auto at_once = std::max(1.0, part(o.burst));
-  auto kept_back = std::max(at_once, part(o.burst + o.jitter));
+  auto kept_back = at_once - 1 + part(o.jitter);
   return gcra{std::max(limit - kept_back, limit / 2), at_once};
 }
 

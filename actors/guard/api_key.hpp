@@ -8,6 +8,7 @@
 #include "actors/guard/rate_limit_options.hpp"
 #include "actors/guard/server_limits.hpp"
 
+#include <algorithm>
 #include <optional>
 
 namespace troupe {
@@ -59,6 +60,8 @@ public:
   std::uint32_t in_flight() const noexcept { return in_flight_; }
   /// Requests that may be in flight now.
   double window() const noexcept { return window_; }
+  /// Those that may be soon, when it has begun slowly.
+  double reach() const noexcept { return std::max(window_, slow_until_); }
   steady_time rests_until() const noexcept { return rests_until_; }
   /// Requests in flight, of those that may be.
   double load() const noexcept { return in_flight_ / window_; }

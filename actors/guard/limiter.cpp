@@ -33,6 +33,9 @@ result<limiter_turn> limiter::ask(rate_claim claim, caf::actor_addr who) {
   auto nobody_waits = logic_.waiting() == 0;
   waiter w{std::move(who), now, claim.agent};
   limiter_turn out{++last_turn_, {}};
+  if (logic_.full())
+    if (auto shed = logic_.make_room(claim, now))
+      tell(std::move(*shed), now);
   if (auto queued = logic_.enqueue(out.id, std::move(claim), now); !queued)
     return std::move(queued).error();
   if (nobody_waits)
@@ -48,6 +51,15 @@ result<limiter_turn> limiter::ask(rate_claim claim, caf::actor_addr who) {
   waiting_.emplace(out.id, std::move(w));
   call_observer();
   return out;
+}
+
+bool limiter::make_room(const rate_claim& newcomer) {
+  lock guard{mutex_};
+  auto now = env_.clock.steady();
+  auto shed = logic_.make_room(newcomer, now);
+  if (shed)
+    tell(std::move(*shed), now);
+  return shed.has_value();
 }
 
 void limiter::give_up(std::uint64_t turn) {
@@ -91,7 +103,7 @@ rate_end limiter::end_of(const flight& f, const error* why,
   if (why == nullptr)
     return out;
   out.retry_after = why->retry_after;
-  if (refuses_key(f.left.status) || why->code == errc::budget_exceeded) {
+  if ((refuses_key(f.left.status) && !f.left.about_request) || why->code == errc::budget_exceeded) {
     out.how = rate_outcome::key_dead;
     out.why = *why;
   } else if (why->code == errc::rate_limited || f.left.status == 429 || f.left.status == 529) {
@@ -177,24 +189,27 @@ utc_time limiter::look() {
   lock guard{mutex_};
   called_ = false;
   auto now = env_.clock.steady();
-  for (auto& d : logic_.step(now)) {
-    auto found = waiting_.find(d.id);
-    if (found == waiting_.end())
-      continue;
-    auto w = std::move(found->second);
-    waiting_.erase(found);
-    if (!d.refused) {
-      flying_.emplace(d.id, flight{d.key, {}});
-      ++granted_;
-      ++waited_;
-    }
-    tell_wait("limiter.waited", w, d.refused ? to_string(d.refused->code) : "ok",
-              std::chrono::floor<microseconds>(now - w.since));
-    if (auto to = caf::actor_cast<caf::actor>(w.who))
-      caf::anon_send(to, limiter_decision{d.id, d.key, std::move(d.refused)});
-  }
+  for (auto& d : logic_.step(now))
+    tell(std::move(d), now);
   auto next = logic_.next(now);
   return next ? env_.clock.now() + std::chrono::ceil<microseconds>(*next - now) : never;
+}
+
+void limiter::tell(rate_decision d, steady_time now) {
+  auto found = waiting_.find(d.id);
+  if (found == waiting_.end())
+    return;
+  auto w = std::move(found->second);
+  waiting_.erase(found);
+  if (!d.refused) {
+    flying_.emplace(d.id, flight{d.key, {}});
+    ++granted_;
+    ++waited_;
+  }
+  tell_wait("limiter.waited", w, d.refused ? to_string(d.refused->code) : "ok",
+            std::chrono::floor<microseconds>(now - w.since));
+  if (auto to = caf::actor_cast<caf::actor>(w.who))
+    caf::anon_send(to, limiter_decision{d.id, d.key, std::move(d.refused)});
 }
 
 // One message for all that has happened until it is read.

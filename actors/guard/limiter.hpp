@@ -76,6 +76,10 @@ public:
   /// @returns an error of rate_limiter::enqueue where it never will
   result<limiter_turn> ask(rate_claim claim, caf::actor_addr who);
 
+  /// Takes the last that came of those who have most waiting out of the queue, with `overloaded`, for
+  /// one of an agent or tenant with fewer. @returns false where nobody has more
+  bool make_room(const rate_claim& newcomer);
+
   /// Nothing was sent; or it waits no more.
   void give_up(std::uint64_t turn);
 
@@ -119,6 +123,7 @@ private:
   using lock = std::lock_guard<std::mutex>;
 
   void call_observer();
+  void tell(rate_decision d, steady_time now);
   rate_end end_of(const flight& f, const error* why, std::optional<token_use> used) const;
   void close(std::uint64_t turn, const rate_end& how);
   void tell_key(std::string_view event_name, level lvl, std::size_t key, std::int64_t rest_ms) const;

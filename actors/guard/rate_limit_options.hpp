@@ -29,7 +29,7 @@ struct rate_limit_options {
   // Performance
   /// This much of a minute's limit may be used at once, after a pause. Both this and `jitter` are
   /// taken off the rate, so that no window of 60 s, wherever the far side begins to count, ever has
-  /// more than the limit; less than half a second in all leaves 99.2 % of it.
+  /// more than the limit; less than half a second in all leaves 99.2 % of it, and more of a small limit.
   std::chrono::milliseconds burst{300};
   /// A request may come so much later than others that went with it: over a new connection, or
   /// where a processor is short. Those behind it fall into a window that begins later.

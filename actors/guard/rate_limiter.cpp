@@ -65,27 +65,46 @@ double rate_limiter::cost_of(const token_use& u) const {
   return cost;
 }
 
+// Without limits of rate, all calls cost the same.
+queue_place rate_limiter::place_of(const rate_claim& c, steady_time now) const {
+  auto cost = cost_of(c.estimate);
+  return {c.tenant, c.agent, c.priority, cost > 0 ? cost : 1.0, c.weight, c.tenant_weight, now};
+}
+
+error rate_limiter::full_error(milliseconds wait) const {
+  return with_wait(errc::overloaded, fmt::format("{} calls wait for this model", queue_.size()),
+                   std::max(wait, milliseconds{1'000}));
+}
+
 result<void> rate_limiter::enqueue(std::uint64_t id, rate_claim claim, steady_time now) {
   look(now);
-  auto wait = expected_wait(claim.estimate, now);
-  if (queue_.size() >= options_.queue)
-    return with_wait(errc::overloaded, fmt::format("{} calls wait for this model", queue_.size()),
-                     std::max(wait, milliseconds{1'000}));
+  if (full())
+    return full_error(expected_wait(claim.estimate, now));
   if (auto why = hopeless(claim, now))
     return std::move(*why);
-  if (claim.deadline != steady_time::max() && now + wait > claim.deadline)
-    return with_wait(errc::deadline_exceeded,
-                     fmt::format("its turn at this model would come in {}, after its deadline",
-                                 seconds_text(wait)),
-                     wait);
-  auto cost = cost_of(claim.estimate);
-  // Without limits of rate, all calls cost the same.
-  queue_.push(id, {claim.tenant, claim.agent, claim.priority, cost > 0 ? cost : 1.0, claim.weight,
-                   claim.tenant_weight, now});
-  cost_waiting_ += cost;
+  auto place = place_of(claim, now);
+  if (claim.deadline != steady_time::max()) {
+    auto wait = wait_behind(queue_.ahead(place), claim.estimate, now);
+    if (now + wait > claim.deadline)
+      return with_wait(errc::deadline_exceeded,
+                       fmt::format("its turn at this model would come in {}, after its deadline",
+                                   seconds_text(wait)),
+                       wait);
+  }
+  queue_.push(id, std::move(place));
+  cost_waiting_ += cost_of(claim.estimate);
   deadlines_.emplace(claim.deadline, id);
   claims_.emplace(id, std::move(claim));
   return {};
+}
+
+std::optional<rate_decision> rate_limiter::make_room(const rate_claim& newcomer, steady_time now) {
+  auto id = queue_.to_shed(place_of(newcomer, now));
+  if (!id)
+    return std::nullopt;
+  rate_decision out{*id, 0, full_error(expected_wait(claims_.at(*id).estimate, now))};
+  leave(*id);
+  return out;
 }
 
 // Why it will never go, whatever the others do.
@@ -232,19 +251,25 @@ void rate_limiter::finish(std::uint64_t id, const rate_end& end, steady_time now
 }
 
 milliseconds rate_limiter::expected_wait(const token_use& estimate, steady_time now) const {
+  return wait_behind(1, estimate, now);
+}
+
+// Behind that part of what waits.
+milliseconds rate_limiter::wait_behind(double part, const token_use& estimate,
+                                       steady_time now) const {
   double places = 0;
   double alive = 0;
   for (const auto& k : keys_) {
     if (k.dead())
       continue;
     alive += 1;
-    places += k.window();
+    places += k.reach(); // a slow start takes seconds
   }
   if (alive == 0)
     return milliseconds{0};
   places = std::min(places, static_cast<double>(in_flight_max_));
-  auto by_rate = cost_waiting_ * 60 / alive;
-  auto before = static_cast<double>(queue_.size());
+  auto by_rate = part * cost_waiting_ * 60 / alive;
+  auto before = part * static_cast<double>(queue_.size());
   bool all_busy = static_cast<double>(granted_.size()) + 1 > places;
   auto by_places = all_busy ? (before + 1) * usual_seconds_ / places : 0.0;
   auto wait = in_ms(std::max(by_rate, by_places));

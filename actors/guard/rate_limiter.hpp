@@ -81,6 +81,11 @@ public:
   ///          (no key is left); the first three with `retry_after`
   result<void> enqueue(std::uint64_t id, rate_claim claim, steady_time now);
 
+  /// Takes one out of a full queue for a newcomer whose agent or tenant has fewer waiting: the one
+  /// that came last of those who have most. @returns it, with `overloaded`; nothing where nobody has
+  /// more
+  std::optional<rate_decision> make_room(const rate_claim& newcomer, steady_time now);
+
   /// Those that may go now, in their order, with all they need taken; and those that never will.
   std::vector<rate_decision> step(steady_time now);
 
@@ -97,7 +102,8 @@ public:
   std::size_t in_flight() const noexcept { return granted_.size(); }
   const std::vector<api_key>& keys() const noexcept { return keys_; }
   std::vector<api_key>& keys() noexcept { return keys_; }
-  /// How long one that comes now would wait, as far as can be told.
+  bool full() const noexcept { return queue_.size() >= options_.queue; }
+  /// How long until all that wait have gone and one more may, as far as can be told.
   std::chrono::milliseconds expected_wait(const token_use& estimate, steady_time now) const;
 
 private:
@@ -108,6 +114,9 @@ private:
     std::uint32_t in_flight = 0; ///< of its key, with it
   };
 
+  std::chrono::milliseconds wait_behind(double part, const token_use& estimate, steady_time now) const;
+  queue_place place_of(const rate_claim& c, steady_time now) const;
+  error full_error(std::chrono::milliseconds wait) const;
   std::optional<std::size_t> choose(const token_use& estimate, steady_time now) const;
   std::optional<steady_time> earliest(const token_use& estimate, steady_time now) const;
   std::optional<error> hopeless(const rate_claim& c, steady_time now) const;

@@ -2,7 +2,6 @@
 // events.
 
 #include "actors/llm/llm_endpoint_actor.hpp"
-#include "actors/llm/token_estimate.hpp"
 #include "runtime/core/json.hpp"
 
 #include <caf/send.hpp>
@@ -16,19 +15,8 @@ namespace {
 
 using std::chrono::microseconds;
 
-// What a server says of tokens may be nonsense.
 std::uint64_t count_of(std::int64_t tokens) {
   return tokens > 0 ? static_cast<std::uint64_t>(tokens) : 0;
-}
-
-std::optional<token_use> used_by(const result<model_answer>& a,
-                                 const std::optional<tokens_heard>& heard) {
-  if (!a && heard)
-    return token_use{static_cast<double>(heard->input), static_cast<double>(heard->output)};
-  if (!a || (a->input_tokens <= 0 && a->output_tokens <= 0))
-    return std::nullopt; // some servers do not say
-  return token_use{static_cast<double>(count_of(a->input_tokens)),
-                   static_cast<double>(count_of(a->output_tokens))};
 }
 
 spending spending_of(const price_options& p, const token_use& t, double cached) {
@@ -175,6 +163,8 @@ void llm_endpoint::on_turn(limiter_decision& d) {
   auto& c = *calls_.at(found->second);
   c.question.key = d.key;
   c.refused = std::move(d.refused);
+  if (c.refused && c.refused->code == errc::overloaded) // made room for another one
+    ++stats_.overloaded;
   waits_.wake_up(c, c.refused ? wake::refused : wake::slot);
 }
 
@@ -214,7 +204,7 @@ void llm_endpoint::end_attempt(call& c) {
   auto took = env_.clock.steady() - c.sent;
   const auto* why = c.answer ? nullptr : &c.answer.error();
   auto heard = c.live.heard(); // of a stream that broke: what was said is paid for
-  auto used = used_by(c.answer, heard);
+  auto used = used_by(c, heard);
   std::optional<std::chrono::nanoseconds> began;
   if (heard || c.live.late_first())
     began = c.live.measured(took);
@@ -234,7 +224,31 @@ void llm_endpoint::end_attempt(call& c) {
   c.live.end();
 }
 
+std::optional<token_use> llm_endpoint::used_by(call& c, const std::optional<tokens_heard>& heard) {
+  if (!c.answer)
+    return heard ? std::optional{token_use{static_cast<double>(heard->input),
+                                           static_cast<double>(heard->output)}}
+                 : std::nullopt;
+  if (auto said = mend_usage(*c.answer, c.question))
+    usage_event(c, *said);
+  return tokens_of(*c.answer, c.question);
+}
+
 // -- events -------------------------------------------------------------------------------------
+
+/// A count of the server's that cannot be right.
+void llm_endpoint::usage_event(const call& c, const told_usage& said) const {
+  event e;
+  e.name = "llm.usage_odd";
+  e.lvl = level::warning;
+  e.invocation = c.request.invocation;
+  e.agent = c.request.agent;
+  e.service = service_;
+  e.fields.emplace_back("input_tokens", to_json(said.input));
+  e.fields.emplace_back("output_tokens", to_json(said.output));
+  e.fields.emplace_back("cached_tokens", to_json(said.cached));
+  env_.events.write(e);
+}
 
 void llm_endpoint::attempt_event(const call& c) const {
   event e;

@@ -108,15 +108,12 @@ void llm_endpoint::on_exit() {
 
 void llm_endpoint::on_call(call_request& r) {
   auto reply = make_response_promise();
-  if (calls_.size() >= calls_max(options_)) {
-    ++stats_.overloaded;
-    call_reply refusal;
-    refusal.outcome = overload();
-    refusal.attempts = 0;
-    reply.deliver(std::move(refusal));
-    return;
-  }
   auto admitted = admit(r);
+  if (admitted && calls_.size() >= calls_max(options_)
+      && !meter_->make_room(claim_of(**admitted))) {
+    ++stats_.overloaded;
+    admitted = overload();
+  }
   if (!admitted) {
     call_reply refusal;
     refusal.outcome = std::move(admitted).error();

@@ -9,6 +9,7 @@
 #include "actors/guard/retry.hpp"
 #include "actors/llm/live_answer.hpp"
 #include "actors/llm/llm_endpoint.hpp"
+#include "actors/llm/token_estimate.hpp"
 #include "runtime/core/async.hpp"
 #include "runtime/core/call.hpp"
 #include "runtime/core/schema_validator.hpp"
@@ -110,6 +111,8 @@ private:
   async<result<model_answer>> attempt(std::uint64_t no);
   async<result<model_answer>> attempt_with_key(std::uint64_t no);
   async<result<unit>> take_turn(std::uint64_t no);
+  std::optional<token_use> used_by(call& c, const std::optional<tokens_heard>& heard);
+  void usage_event(const call& c, const told_usage& said) const;
   rate_claim claim_of(const call& c) const;
   const llm_caller* caller_of(const call& c) const;
   result<unit> book(call& c);

@@ -367,16 +367,146 @@ TEST_CASE("a higher priority goes first, and waiting makes up for a lower one") 
   queue_place low, high;
   low.agent = high.agent = "a";
   low.since = start;
-  high.since = start + 25s;
+  high.since = start + 5s;
   high.priority = 2;
   aut.push(1, low);
   aut.push(2, high);
 
+  CHECK(aut.front(start + 15s) == 2);
   CHECK(aut.front(start + 25s) == 1); // 25 s are worth two steps, and it was there first
-  high.agent = "b";
-  high.since = start + 5s;
-  aut.push(3, high);
-  CHECK(aut.front(start + 26s) == 3);
+}
+
+TEST_CASE("a backlog that has grown old does not go before those who ask for little") {
+  rate_limit_options o;
+  o.requests_per_minute = 600;
+  rate_limiter aut{o, 1};
+  std::map<std::string, int> served;
+  std::map<std::uint64_t, std::string> who;
+  std::uint64_t id = 0;
+  auto ask = [&](const std::string& tenant, steady_time now) {
+    auto claim = from("a");
+    claim.tenant = tenant;
+    who[++id] = tenant;
+    REQUIRE(aut.enqueue(id, claim, now).has_value());
+  };
+  for (int i = 0; i < 900; ++i)
+    ask("noisy", start);
+
+  for (auto now = start; now < start + 80s; now += 50ms) {
+    if (now >= start + 30s && (now - start) % 1s == 0s)
+      ask("shy", now);
+    for (auto went : gone(aut, now)) {
+      ++served[who[went]];
+      aut.finish(went, {}, now);
+    }
+  }
+
+  CHECK(served["shy"] >= 49);
+  CHECK(served["noisy"] >= 600);
+}
+
+TEST_CASE("a deadline is compared with the caller's own turn and not with everybody's") {
+  rate_limit_options o;
+  o.requests_per_minute = 600;
+  rate_limiter aut{o, 1};
+  for (std::uint64_t i = 1; i <= 900; ++i)
+    REQUIRE(aut.enqueue(i, from("noisy"), start).has_value());
+  auto important = from("noisy", {}, start + 5s);
+  important.priority = 1;
+
+  CHECK(aut.enqueue(1'001, from("shy", {}, start + 5s), start).has_value());
+  CHECK(aut.enqueue(1'002, important, start).has_value());
+  auto late = aut.enqueue(1'003, from("noisy", {}, start + 60s), start);
+  REQUIRE_FALSE(late.has_value());
+  CHECK(late.error().code == errc::deadline_exceeded);
+  CHECK(late.error().retry_after > 80s);
+}
+
+TEST_CASE("the shares of others are part of how long one waits") {
+  fair_queue aut{10s};
+  queue_place p;
+  auto push = [&](std::string tenant, std::string agent, int n) {
+    p.tenant = std::move(tenant);
+    p.agent = std::move(agent);
+    for (int i = 0; i < n; ++i)
+      aut.push(aut.size() + 1, p);
+  };
+  push("t", "a", 10);
+  push("t", "b", 40);
+  push("u", "a", 150);
+
+  p.tenant = "t";
+  p.agent = "a"; // 10 before it, 11 of b, 22 of u
+  CHECK(aut.ahead(p) == Approx((10 + 11 + 22) / 200.0));
+  p.agent = "c"; // 1 each of a and b, 3 of u
+  CHECK(aut.ahead(p) == Approx((1 + 1 + 3) / 200.0));
+  p.priority = 1;
+  CHECK(aut.ahead(p) == 0);
+  p.priority = -1;
+  CHECK(aut.ahead(p) == 1);
+}
+
+TEST_CASE("after a storm calls queue for the places that there will be and not for the first one") {
+  rate_limit_options o;
+  o.concurrent = 20;
+  rate_limiter aut{o, 1};
+  auto now = start;
+  REQUIRE(aut.enqueue(1, from("a"), now).has_value());
+  REQUIRE(gone(aut, now).size() == 1);
+  now += 8s; // what a request takes
+  aut.finish(1, {}, now);
+  REQUIRE(aut.enqueue(2, from("a"), now).has_value());
+  REQUIRE(gone(aut, now).size() == 1);
+  aut.finish(2, {rate_outcome::throttled, {}, 1s, {}}, now);
+
+  for (std::uint64_t i = 3; i < 30; ++i)
+    CHECK(aut.enqueue(i, from("a", {}, now + 60s), now).has_value());
+}
+
+TEST_CASE("in a full queue those who have most waiting make room for those who have less") {
+  rate_limit_options o;
+  o.concurrent = 1;
+  o.queue = 10;
+  rate_limiter aut{o, 1};
+  for (std::uint64_t i = 1; i <= 10; ++i)
+    REQUIRE(aut.enqueue(i, from("noisy"), start).has_value());
+  REQUIRE_FALSE(aut.make_room(from("noisy"), start));
+
+  std::vector<std::uint64_t> shed;
+  for (std::uint64_t i = 11; i <= 15; ++i) {
+    if (auto victim = aut.make_room(from("shy"), start)) {
+      CHECK(victim->refused->code == errc::overloaded);
+      shed.push_back(victim->id);
+      REQUIRE(aut.enqueue(i, from("shy"), start).has_value());
+    }
+  }
+
+  CHECK(shed == std::vector<std::uint64_t>{10, 9, 8, 7, 6}); // the last that came, until both have 5
+  auto other = from("noisy");
+  other.tenant = "another";
+  CHECK(aut.make_room(other, start)->id == 5);
+}
+
+TEST_CASE("a small limit is used as well as a large one") {
+  for (std::uint32_t limit : {1U, 3U, 10U, 60U, 500U}) {
+    rate_limit_options o;
+    o.requests_per_minute = limit;
+    rate_limiter aut{o, 1};
+    strict_server server{limit};
+    std::uint64_t id = 0;
+    std::uint64_t sent = 0;
+    for (auto now = start; now < start + 30min; now += 10ms) {
+      if (aut.waiting() == 0)
+        REQUIRE(aut.enqueue(++id, from("a"), now).has_value());
+      for (auto went : gone(aut, now)) {
+        REQUIRE(server.takes(now));
+        aut.finish(went, {}, now);
+        ++sent;
+      }
+    }
+    INFO(limit << " a minute");
+    CHECK(static_cast<double>(sent) >= 0.99 * 30 * limit);
+  }
 }
 
 TEST_CASE("an adaptive limiter finds out how many requests a server takes") {

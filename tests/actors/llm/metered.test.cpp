@@ -331,6 +331,66 @@ TEST_CASE("a call whose turn cannot come before its deadline is told at once") {
   CHECK(slot->why().retry_after > 4s);
 }
 
+TEST_CASE("a full endpoint turns away the last of those who ask most for others who ask little") {
+  auto o = limited(0, 1);
+  o.queue = 4;
+  metered m{o, 1};
+  m.start_limiter();
+  m.start_endpoint();
+  call_id id = 0;
+  std::vector<std::shared_ptr<asked<call_reply>>> noisy;
+  for (int i = 0; i < 5; ++i)
+    noisy.push_back(m.call_of("noisy", ++id));
+  CHECK(m.call_of("noisy", ++id)->why().code == errc::overloaded);
+
+  auto shy = m.call_of("shy", ++id);
+
+  CHECK_FALSE(shy->reply);
+  CHECK(noisy.back()->why().code == errc::overloaded);
+  CHECK(noisy.back()->why().retry_after >= 100ms);
+  CHECK(m.stats().overloaded == 2);
+  m.answer(0, says("one"));
+  m.answer(1, says("two")); // of noisy, or of shy: equal shares
+  m.answer(2, says("three"));
+  CHECK(shy->value() != "");
+}
+
+TEST_CASE("a text that is refused does not take the key from the others") {
+  metered m;
+  m.start_limiter();
+  m.start_endpoint();
+  auto flagged = m.call(words);
+  server_limits word;
+  word.status = 403;
+  word.about_request = true;
+  m.backend->seen.at(0).asked.on_limits(word);
+  m.answer(0, error{errc::failed, "refused by the content policy"});
+
+  CHECK(flagged->why().code == errc::failed);
+  CHECK(m.told("limiter.key_refused") == 0);
+  CHECK(m.backend->seen.size() == 1); // no other key was tried
+}
+
+TEST_CASE("fault 39: a server that counts nonsense does not stop its limiter and is told of") {
+  auto o = limited(0);
+  o.limits.output_tokens_per_minute = 600'000;
+  metered m{o, 1};
+  m.start_limiter();
+  m.start_endpoint();
+  m.call(words);
+  auto odd = says("a");
+  odd.output_tokens = 9'000'000'000'000'000;
+  m.answer(0, odd);
+
+  auto next = m.call(words);
+
+  CHECK(m.told("llm.usage_odd") == 1);
+  m.advance(30s); // 262,144 tokens at most were booked
+  REQUIRE(m.backend->seen.size() == 2);
+  m.answer(1, says("b"));
+  CHECK(next->value() != "");
+}
+
 TEST_CASE("an endpoint that dies gives back its turns and its successor finds the limits as they were") {
   metered m{limited(60, 1), 1};
   m.start_limiter();
