@@ -36,6 +36,10 @@ result<std::string> peer_of(const std::string& text) {
                      url_part(url.get(), CURLUPART_PORT, CURLU_DEFAULT_PORT));
 }
 
+bool carries_body(const http_request& r) {
+  return !r.body.empty() || r.method == "POST" || r.method == "PUT" || r.method == "PATCH";
+}
+
 bool harmless(std::string_view method) {
   return method == "GET" || method == "HEAD" || method == "OPTIONS";
 }
@@ -59,24 +63,47 @@ std::chrono::microseconds duration_of(CURL* easy, CURLINFO what) {
 transfer::transfer(request_id id, http_request request, http_done done)
   : id_(id), request_(std::move(request)), done_(std::move(done)) {}
 
-result<void> transfer::prepare(easy_handle easy, const http_client_options& options) {
+bool kept_easy::serves(const http_request& r) const {
+  return url == r.url && method == r.method && tls_verify == r.tls_verify
+         && fresh_connection == r.fresh_connection && carries == carries_body(r)
+         && ca_file == r.ca_file && proxy == r.proxy
+         && own_agent == r.headers.contains("user-agent");
+}
+
+result<void> transfer::prepare(kept_easy easy, const http_client_options& options) {
   easy_ = std::move(easy);
-  if (!is_token(request_.method))
-    return error{errc::invalid_input, "the method is not a token"};
-  if (auto ok = set_target(options); !ok)
+  if (easy_.url.empty() || !easy_.serves(request_)) {
+    if (!is_token(request_.method))
+      return error{errc::invalid_input, "the method is not a token"};
+    if (auto ok = set_target(options); !ok)
+      return ok;
+    set_method();
+    set_callbacks();
+    easy_.url = request_.url; // only now does it serve another
+  }
+  if (auto ok = set_headers(); !ok)
     return ok;
-  if (auto ok = set_headers(options); !ok)
-    return ok;
-  set_body();
-  set_limits();
+  set_request();
   return {};
 }
+
+kept_easy transfer::release_easy() {
+  if (auto* c = easy()) {
+    curl_easy_setopt(c, CURLOPT_HTTPHEADER, nullptr);
+    if (easy_.carries) // says POST, too
+      curl_easy_setopt(c, CURLOPT_POSTFIELDS, nullptr);
+    curl_easy_setopt(c, CURLOPT_ERRORBUFFER, nullptr);
+  }
+  return std::move(easy_);
+}
+
+// -- what stays for the next request of its kind -------------------------------------------------
 
 result<void> transfer::set_target(const http_client_options& options) {
   auto peer = peer_of(request_.url);
   if (!peer)
     return std::move(peer).error();
-  peer_ = *std::move(peer);
+  easy_.peer = *std::move(peer);
   auto* c = easy();
   curl_easy_setopt(c, CURLOPT_URL, request_.url.c_str());
 #if LIBCURL_VERSION_NUM >= 0x075500
@@ -86,19 +113,50 @@ result<void> transfer::set_target(const http_client_options& options) {
 #endif
   curl_easy_setopt(c, CURLOPT_FOLLOWLOCATION, 0L);
   curl_easy_setopt(c, CURLOPT_HTTP_VERSION, static_cast<long>(CURL_HTTP_VERSION_2TLS));
+  easy_.fresh_connection = request_.fresh_connection;
   curl_easy_setopt(c, CURLOPT_FRESH_CONNECT, request_.fresh_connection ? 1L : 0L);
+  easy_.tls_verify = request_.tls_verify;
   curl_easy_setopt(c, CURLOPT_SSL_VERIFYPEER, request_.tls_verify ? 1L : 0L);
   curl_easy_setopt(c, CURLOPT_SSL_VERIFYHOST, request_.tls_verify ? 2L : 0L);
+  easy_.ca_file = request_.ca_file;
   const auto& authorities = request_.ca_file.empty() ? options.ca_file : request_.ca_file;
   if (!authorities.empty())
     curl_easy_setopt(c, CURLOPT_CAINFO, authorities.c_str());
+  easy_.proxy = request_.proxy;
   if (request_.proxy)
     curl_easy_setopt(c, CURLOPT_PROXY, request_.proxy->c_str());
   curl_easy_setopt(c, CURLOPT_SUPPRESS_CONNECT_HEADERS, 1L);
+  easy_.own_agent = request_.headers.contains("user-agent");
+  if (!easy_.own_agent && !options.user_agent.empty())
+    curl_easy_setopt(c, CURLOPT_USERAGENT, options.user_agent.c_str());
   return {};
 }
 
-result<void> transfer::set_headers(const http_client_options& options) {
+void transfer::set_method() {
+  auto* c = easy();
+  const auto& method = easy_.method = request_.method;
+  easy_.carries = carries_body(request_);
+  if (easy_.carries)
+    curl_easy_setopt(c, CURLOPT_POST, 1L);
+  else if (method == "HEAD")
+    curl_easy_setopt(c, CURLOPT_NOBODY, 1L);
+  else
+    curl_easy_setopt(c, CURLOPT_HTTPGET, 1L);
+  if (method != "HEAD" && method != (easy_.carries ? "POST" : "GET"))
+    curl_easy_setopt(c, CURLOPT_CUSTOMREQUEST, method.c_str());
+}
+
+void transfer::set_callbacks() {
+  auto* c = easy();
+  curl_easy_setopt(c, CURLOPT_NOSIGNAL, 1L); // else libcurl raises signals in a process of threads
+  curl_easy_setopt(c, CURLOPT_PREREQFUNCTION, &transfer::on_send);
+  curl_easy_setopt(c, CURLOPT_HEADERFUNCTION, &transfer::on_header);
+  curl_easy_setopt(c, CURLOPT_WRITEFUNCTION, &transfer::on_body);
+}
+
+// -- what is this request's own ------------------------------------------------------------------
+
+result<void> transfer::set_headers() {
   for (const auto& [name, value] : request_.headers) {
     if (!is_token(name) || !is_field_value(value))
       return error{errc::invalid_input, fmt::format("header `{}` holds characters that must not "
@@ -113,45 +171,28 @@ result<void> transfer::set_headers(const http_client_options& options) {
   if (!request_.headers.contains("expect"))
     append(headers_, "Expect:");
   curl_easy_setopt(easy(), CURLOPT_HTTPHEADER, headers_.get());
-  if (!request_.headers.contains("user-agent") && !options.user_agent.empty())
-    curl_easy_setopt(easy(), CURLOPT_USERAGENT, options.user_agent.c_str());
   return {};
 }
 
-void transfer::set_body() {
+void transfer::set_request() {
   auto* c = easy();
-  const auto& method = request_.method;
-  auto carries = !request_.body.empty() || method == "POST" || method == "PUT" || method == "PATCH";
-  if (carries) {
-    curl_easy_setopt(c, CURLOPT_POST, 1L);
+  if (easy_.carries) {
     curl_easy_setopt(c, CURLOPT_POSTFIELDSIZE_LARGE, static_cast<curl_off_t>(request_.body.size()));
     curl_easy_setopt(c, CURLOPT_POSTFIELDS, request_.body.c_str());
-  } else if (method == "HEAD") {
-    curl_easy_setopt(c, CURLOPT_NOBODY, 1L);
-  } else {
-    curl_easy_setopt(c, CURLOPT_HTTPGET, 1L);
   }
-  if (method != "HEAD" && method != (carries ? "POST" : "GET"))
-    curl_easy_setopt(c, CURLOPT_CUSTOMREQUEST, method.c_str());
-}
-
-void transfer::set_limits() {
-  auto* c = easy();
-  curl_easy_setopt(c, CURLOPT_NOSIGNAL, 1L); // else libcurl raises signals in a process of threads
   // Zero would mean "no bound" and "5 minutes".
   curl_easy_setopt(c, CURLOPT_TIMEOUT_MS,
                    static_cast<long>(std::max<std::int64_t>(request_.timeout.count(), 1)));
   curl_easy_setopt(c, CURLOPT_CONNECTTIMEOUT_MS,
                    static_cast<long>(std::max<std::int64_t>(request_.connect_timeout.count(), 1)));
-  curl_easy_setopt(c, CURLOPT_PREREQFUNCTION, &transfer::on_send);
   curl_easy_setopt(c, CURLOPT_PREREQDATA, this);
-  curl_easy_setopt(c, CURLOPT_HEADERFUNCTION, &transfer::on_header);
   curl_easy_setopt(c, CURLOPT_HEADERDATA, this);
-  curl_easy_setopt(c, CURLOPT_WRITEFUNCTION, &transfer::on_body);
   curl_easy_setopt(c, CURLOPT_WRITEDATA, this);
   curl_easy_setopt(c, CURLOPT_ERRORBUFFER, text_.data());
   curl_easy_setopt(c, CURLOPT_PRIVATE, this);
 }
+
+// -- what libcurl says ---------------------------------------------------------------------------
 
 /// libcurl is about to send the request. A second time, it lost a kept connection and starts again,
 /// without asking and whatever the method: stopped here, unless a repeat does no harm.
@@ -233,23 +274,23 @@ http_timings transfer::timings() const {
 error transfer::failure(CURLcode code) const {
   if (too_large_)
     return error{errc::output_too_large,
-                 fmt::format("the answer of {} is larger than {} bytes (response_size_max)", peer_,
-                             request_.response_size_max),
+                 fmt::format("the answer of {} is larger than {} bytes (response_size_max)",
+                             easy_.peer, request_.response_size_max),
                  certainty::unknown};
   if (chunk_refused_)
     return error{errc::cancelled, "the reader of the stream ended it", certainty::unknown};
   if (resend_refused_)
     return error{errc::unavailable,
-                 fmt::format("{} closed a kept connection without an answer", peer_),
+                 fmt::format("{} closed a kept connection without an answer", easy_.peer),
                  certainty::unknown};
   std::string_view why = text_[0] != 0 ? text_.data() : curl_easy_strerror(code);
   if (!sent_)
-    return error{errc::unavailable, fmt::format("no connection to {}: {}", peer_, why)};
+    return error{errc::unavailable, fmt::format("no connection to {}: {}", easy_.peer, why)};
   if (code == CURLE_OPERATION_TIMEDOUT)
     return error{errc::timed_out,
-                 fmt::format("no answer from {} within {} ms", peer_, request_.timeout.count()),
+                 fmt::format("no answer from {} within {} ms", easy_.peer, request_.timeout.count()),
                  certainty::unknown};
-  return error{errc::unavailable, fmt::format("connection to {} broke: {}", peer_, why),
+  return error{errc::unavailable, fmt::format("connection to {} broke: {}", easy_.peer, why),
                certainty::unknown};
 }
 

@@ -7,6 +7,8 @@
 
 #include <array>
 #include <memory>
+#include <optional>
+#include <string>
 
 namespace troupe::net::detail {
 
@@ -20,6 +22,23 @@ struct list_deleter {
 };
 using header_list = std::unique_ptr<curl_slist, list_deleter>;
 
+/// A handle with what it was last set to: setting it anew, and finding the peer in its URL, costs as
+/// much as the request itself. Empty: as new.
+struct kept_easy {
+  easy_handle easy;
+  std::string url{};
+  std::string method{};
+  std::string ca_file{};
+  std::optional<std::string> proxy{};
+  bool tls_verify = true;
+  bool fresh_connection = false;
+  bool carries = false; ///< a body
+  bool own_agent = false; ///< the request says `User-Agent` itself
+  std::string peer{};
+
+  bool serves(const http_request& r) const;
+};
+
 /// Owns what libcurl points to while the request is open, so it never moves. Lives on the client's
 /// thread.
 class transfer {
@@ -28,11 +47,14 @@ public:
   transfer(const transfer&) = delete;
   transfer& operator=(const transfer&) = delete;
 
-  /// Gives the request to `easy`, which must be as new. After an error nothing was started.
-  result<void> prepare(easy_handle easy, const http_client_options& options);
+  /// Gives the request to `easy`, which must be as new or serve it. After an error nothing was
+  /// started.
+  result<void> prepare(kept_easy easy, const http_client_options& options);
 
-  CURL* easy() const noexcept { return easy_.get(); }
-  easy_handle release_easy() noexcept { return std::move(easy_); }
+  CURL* easy() const noexcept { return easy_.easy.get(); }
+  /// For the next one; without what points into this.
+  kept_easy release_easy();
+  const http_request& request() const noexcept { return request_; }
   request_id id() const noexcept { return id_; }
   /// Whether bytes of the request may have left.
   bool sent() const noexcept { return sent_; }
@@ -44,9 +66,10 @@ public:
 
 private:
   result<void> set_target(const http_client_options& options);
-  result<void> set_headers(const http_client_options& options);
-  void set_body();
-  void set_limits();
+  void set_method();
+  void set_callbacks();
+  result<void> set_headers();
+  void set_request();
   error failure(CURLcode code) const;
   http_timings timings() const;
   bool count(std::size_t bytes);
@@ -59,9 +82,8 @@ private:
   request_id id_;
   http_request request_;
   http_done done_;
-  easy_handle easy_;
+  kept_easy easy_;
   header_list headers_;
-  std::string peer_; ///< scheme, host and port: all of the URL that errors may show
   http_response response_;
   std::size_t received_ = 0;
   bool sent_ = false;

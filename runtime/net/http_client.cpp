@@ -1,9 +1,11 @@
 #include "runtime/net/http_client.hpp"
 
+#include "runtime/net/curl_sockets.hpp"
 #include "runtime/net/curl_transfer.hpp"
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <atomic>
 #include <map>
 #include <mutex>
@@ -15,14 +17,12 @@
 namespace troupe::net {
 namespace {
 
-using detail::easy_handle;
+using detail::curl_sockets;
+using detail::kept_easy;
 using detail::transfer;
 
 /// Handles kept to save libcurl's set-up of some microseconds.
 constexpr std::size_t spare_handles_max = 64;
-
-/// Upper bound of one wait; a wake-up ends it earlier.
-constexpr int poll_ms = 1'000;
 
 void init_curl() {
   static const CURLcode once = curl_global_init(CURL_GLOBAL_DEFAULT);
@@ -45,6 +45,7 @@ public:
     multi_.reset(curl_multi_init());
     if (!multi_)
       throw std::bad_alloc{};
+    sockets_.attach(multi_.get());
     auto keep = static_cast<long>(options_.idle_connections_max);
     curl_multi_setopt(multi_.get(), CURLMOPT_MAXCONNECTS, keep);
     auto per_host = static_cast<long>(options_.connections_per_host_max);
@@ -58,28 +59,28 @@ public:
   request_id send(http_request request, http_done done) {
     auto id = next_id_.fetch_add(1, std::memory_order_relaxed);
     auto next = std::make_unique<transfer>(id, std::move(request), std::move(done));
-    std::lock_guard lock{mutex_};
+    std::unique_lock lock{mutex_};
     auto reason = stopping_                                ? errc::shutting_down
                   : open_.size() >= options_.in_flight_max ? errc::overloaded
                                                            : errc::none;
     if (reason == errc::none)
       open_.insert(id);
-    push(command{std::move(next), 0, reason});
+    push(command{std::move(next), 0, reason}, std::move(lock));
     return id;
   }
 
   void cancel(request_id id) {
-    std::lock_guard lock{mutex_};
+    std::unique_lock lock{mutex_};
     if (open_.contains(id))
-      push(command{nullptr, id, errc::cancelled});
+      push(command{nullptr, id, errc::cancelled}, std::move(lock));
   }
 
   void stop() {
     {
       std::lock_guard lock{mutex_};
       stopping_ = true;
-      curl_multi_wakeup(multi_.get());
     }
+    sockets_.wake();
     if (thread_.get_id() == std::this_thread::get_id())
       thread_.detach();
     else
@@ -99,20 +100,22 @@ private:
     errc reason;
   };
 
-  /// Under the lock. The thread is woken once for all that it has not taken yet.
-  void push(command next) {
+  /// The thread is woken once for all that it has not taken yet, and without the lock, which it
+  /// would wait for.
+  void push(command next, std::unique_lock<std::mutex> lock) {
     inbox_.push_back(std::move(next));
-    if (inbox_.size() == 1)
-      curl_multi_wakeup(multi_.get());
+    bool first = inbox_.size() == 1;
+    lock.unlock();
+    if (first)
+      sockets_.wake();
   }
 
   void run() {
     while (take_commands()) {
-      int running = 0;
-      curl_multi_perform(multi_.get(), &running);
+      sockets_.run_due();
       if (finish_done())
         continue; // a callback may have sent the next request: do not sleep on it
-      curl_multi_poll(multi_.get(), nullptr, 0, poll_ms, nullptr);
+      sockets_.wait();
     }
   }
 
@@ -149,8 +152,7 @@ private:
   }
 
   void begin(std::unique_ptr<transfer> t) {
-    auto easy = take_easy();
-    if (auto ready = t->prepare(std::move(easy), options_); !ready)
+    if (auto ready = t->prepare(take_easy(t->request()), options_); !ready)
       return close(std::move(t), std::move(ready).error());
     auto code = curl_multi_add_handle(multi_.get(), t->easy());
     if (code != CURLM_OK)
@@ -203,26 +205,36 @@ private:
     t->finish(std::move(outcome));
   }
 
-  easy_handle take_easy() {
+  /// One that did the same before, where there is such a one.
+  kept_easy take_easy(const http_request& r) {
     if (spare_.empty()) {
-      easy_handle fresh{curl_easy_init()};
-      if (!fresh)
+      kept_easy fresh{detail::easy_handle{curl_easy_init()}};
+      if (!fresh.easy)
         throw std::bad_alloc{};
+      sockets_.adopt(fresh.easy.get());
       return fresh;
     }
-    auto easy = std::move(spare_.back());
+    auto same = std::find_if(spare_.rbegin(), spare_.rend(),
+                             [&](const kept_easy& k) { return k.serves(r); });
+    if (same != spare_.rend())
+      std::swap(*same, spare_.back());
+    auto out = std::move(spare_.back());
     spare_.pop_back();
-    return easy;
+    if (same == spare_.rend() && !out.url.empty()) {
+      curl_easy_reset(out.easy.get());
+      out = kept_easy{std::move(out.easy)};
+      sockets_.adopt(out.easy.get());
+    }
+    return out;
   }
 
-  void keep_easy(easy_handle easy) {
-    if (spare_.size() >= spare_handles_max)
-      return;
-    curl_easy_reset(easy.get());
-    spare_.push_back(std::move(easy));
+  void keep_easy(kept_easy easy) {
+    if (easy.easy && spare_.size() < spare_handles_max)
+      spare_.push_back(std::move(easy));
   }
 
   const http_client_options options_;
+  curl_sockets sockets_; ///< outlives the multi handle
   std::unique_ptr<CURLM, multi_deleter> multi_;
   std::atomic<request_id> next_id_{1};
 
@@ -232,7 +244,7 @@ private:
   bool stopping_ = false;
 
   // The thread's own. Handles go before the multi handle.
-  std::vector<easy_handle> spare_;
+  std::vector<kept_easy> spare_;
   std::map<request_id, std::unique_ptr<transfer>> live_;
   std::thread thread_;
 };

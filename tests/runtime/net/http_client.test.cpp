@@ -97,6 +97,28 @@ TEST_CASE("connections are kept, unless a fresh one is asked for") {
   CHECK_FALSE(third.value().timings.reused);
 }
 
+TEST_CASE("nothing of one request is in the next, whatever their kinds") {
+  auto server = serve([](http_server_request in, responder out) {
+    auto seen = in.method + ' ' + in.target + ' ' + in.body + ' '
+                + std::string{in.headers.value_or("x-key", "-")} + ' '
+                + std::string{in.headers.value_or("user-agent", "-")};
+    out.respond(200, {}, seen);
+  });
+  http_client aut;
+  auto keyed = request_to(url_of(*server, "/a"), "POST", "long body");
+  keyed.headers.add("X-Key", "k").add("User-Agent", "me");
+  auto plain = request_to(url_of(*server, "/a"), "POST", "short");
+
+  for (int round = 0; round < 3; ++round) {
+    CHECK(fetch(aut, keyed).value().body == "POST /a long body k me");
+    CHECK(fetch(aut, plain).value().body == "POST /a short - troupe");
+    CHECK(fetch(aut, request_to(url_of(*server, "/a"))).value().body == "GET /a  - troupe");
+    CHECK(fetch(aut, request_to(url_of(*server, "/b"), "PUT")).value().body
+          == "PUT /b  - troupe");
+    CHECK_FALSE(fetch(aut, request_to("ftp://127.0.0.1/")));
+  }
+}
+
 TEST_CASE("a redirect is an answer, not an order") {
   auto server = serve([](auto, responder out) {
     out.respond(302, http_headers{{"Location", "http://127.0.0.1:1/"}}, "");
