@@ -44,12 +44,13 @@ struct wire_block {
 BOOST_DESCRIBE_STRUCT(wire_block, (), (type, text, thinking, id, name, input))
 
 struct wire_message {
+  std::optional<std::string> type;
   std::optional<std::string> model;
   std::optional<std::vector<wire_block>> content;
   std::optional<std::string> stop_reason;
   std::optional<wire_usage> usage;
 };
-BOOST_DESCRIBE_STRUCT(wire_message, (), (model, content, stop_reason, usage))
+BOOST_DESCRIBE_STRUCT(wire_message, (), (type, model, content, stop_reason, usage))
 
 struct wire_delta {
   std::optional<std::string> type;
@@ -330,6 +331,8 @@ public:
     auto message = from_json<wire_message>(response.body);
     if (!message)
       return unreadable_answer("it is not a message: " + message.error().message);
+    if (message->type.value_or("") == "error")
+      return failure_inside(read_server_error(response.body));
     if (!message->content || !message->stop_reason)
       return unreadable_answer("it has no content or no stop_reason");
     model_answer out;

@@ -2,77 +2,54 @@
 // processes. Whoever asks gets the whole answer or one clean error, in bounded time, for a bounded
 // number of requests; never a part of an answer that looks whole.
 
-#include "tests/chaos/llm_wall/wall_faults.hpp"
-#include "tests/chaos/process.hpp"
-
-#include <fmt/format.h>
+#include "tests/chaos/llm_wall/wall_ground.hpp"
 
 #include <cstdio>
+#include <set>
 
 using namespace troupe;
 using namespace troupe::test;
 
 namespace {
 
-constexpr std::uint64_t attempts_max = 5;
 constexpr std::uint64_t calls_each = 2;
-constexpr std::chrono::seconds call_max{30}; ///< `total_timeout` below, and a slow machine
+constexpr std::chrono::seconds call_max{30}; ///< `total_timeout` of a model, and a slow machine
 
-struct wall_processes {
-  explicit wall_processes() {
-    REQUIRE(wall.says("port "));
-    auto said = wall.err();
-    wall_port = static_cast<std::uint16_t>(std::stoi(said.substr(said.find("port ") + 5)));
-    port = free_port();
-    troupe.emplace(std::vector<std::string>{"run", topology()});
-    bool ready = troupe->says("troupe.ready");
-    INFO(troupe->err());
-    REQUIRE(ready);
+/// A fault, as one API tells it.
+struct wall_case {
+  const wall_fault* fault = nullptr;
+  std::string kind;
+
+  std::string model() const { return fault->name + "_" + kind; }
+  std::string path() const {
+    return fault->name
+           + (kind == "openai"      ? "/v1/chat/completions"
+              : kind == "anthropic" ? "/v1/messages"
+                                    : "/v1/responses");
   }
-
-  std::string topology() const {
-    auto text = fmt::format(R"(
-[troupe]
-plugins = ["{}"]
-store = "t.db"
-listen = "127.0.0.1:{}"
-[agents.asker]
-concurrency = 1000
-)",
-                            chaos_plugin(), port);
-    for (const auto& f : wall_faults())
-      text += fmt::format(R"([models.{0}]
-kind = "openai"
-model = "wall"
-base_url = "http://127.0.0.1:{1}/{0}/v1"
-timeout = "1s"
-first_chunk_timeout = "1s"
-stall_timeout = "1s"
-total_timeout = "20s"
-attempts_max = {2}
-response_size_max = "256KiB"
-backoff_base = "20ms"
-backoff_throttled = "40ms"
-backoff_max = "100ms"
-breaker.open_for = "200ms"
-limits.cooling = "50ms"
-limits.cooling_max = "1s"
-limits.set_aside = "300ms"
-)",
-                          f.name, wall_port, attempts_max);
-    return folder.write("t.toml", text);
-  }
-
-  scratch folder;
-  troupe_process wall{{}, {}, std::string{paths::build_dir} + "/bin/wall_server"};
-  std::uint16_t wall_port = 0;
-  std::uint16_t port = 0;
-  std::optional<troupe_process> troupe;
 };
+
+const std::vector<wall_case>& wall_cases() {
+  static const auto all = [] {
+    std::vector<wall_case> out;
+    for (const auto& f : wall_faults())
+      for (const auto& kind : wall_kinds())
+        out.push_back({&f, kind});
+    return out;
+  }();
+  return all;
+}
+
+std::vector<wall_model> wall_models() {
+  std::vector<wall_model> out;
+  for (const auto& c : wall_cases())
+    out.push_back({c.model(), c.kind, c.fault->name});
+  return out;
+}
 
 /// One call, from its acceptance to its end.
 struct asked {
-  const wall_fault* fault = nullptr;
+  const wall_case* on = nullptr;
   std::string text;
   std::string id;
   std::chrono::steady_clock::time_point begun;
@@ -87,33 +64,29 @@ public:
   std::vector<asked> ask_all(std::string_view round, std::uint64_t times) {
     std::vector<asked> out;
     for (std::uint64_t i = 0; i < times; ++i)
-      for (const auto& f : wall_faults())
-        out.push_back(ask(f, fmt::format("{} {} {}", round, f.name, i)));
+      for (const auto& c : wall_cases())
+        out.push_back(ask(c, fmt::format("{} {} {}", round, c.model(), i)));
+    wait_for(out);
+    return out;
+  }
+
+  void wait_for(std::vector<asked>& all) {
     for (bool open = true; open;) {
       open = false;
-      for (auto& a : out)
+      for (auto& a : all)
         if (a.outcome.empty())
           open = !look(a) || open;
       if (open)
         std::this_thread::sleep_for(std::chrono::milliseconds{5});
     }
-    return out;
   }
 
-  asked ask(const wall_fault& f, const std::string& text) {
+  asked ask(const wall_case& c, const std::string& text) {
     asked a;
-    a.fault = &f;
+    a.on = &c;
     a.text = text;
     a.begun = std::chrono::steady_clock::now();
-    net::http_headers headers;
-    headers.add("Prefer", "respond-async");
-    auto got = peer_.post("/v1/agents/asker/invocations",
-                          fmt::format(R"({{"model":"{}","text":"{}","streams":{}}})", f.name, text,
-                                      streams_),
-                          headers);
-    INFO(got.failure + got.body);
-    REQUIRE(got.status == 202);
-    a.id = got.text("id");
+    a.id = both_.ask(peer_, c.model(), text, streams_);
     return a;
   }
 
@@ -134,9 +107,9 @@ public:
     return !a.outcome.empty();
   }
 
-  std::uint64_t requests(const std::string& fault) {
+  std::uint64_t requests(const wall_case& c) {
     auto counts = wall_.get("/counts").json();
-    const auto* n = counts.as_object().if_contains(fault);
+    const auto* n = counts.as_object().if_contains(c.path());
     return n == nullptr ? 0 : n->to_number<std::uint64_t>();
   }
 
@@ -144,9 +117,9 @@ public:
 
 private:
   bool streams_;
-  wall_processes both_;
-  http_peer peer_{fmt::format("http://127.0.0.1:{}", both_.port)};
-  http_peer wall_{fmt::format("http://127.0.0.1:{}", both_.wall_port)};
+  wall_ground both_{wall_models()};
+  http_peer peer_{both_.url()};
+  http_peer wall_{both_.wall_url()};
 };
 
 // Asks each model, and holds what came of it against the list. Prints a table.
@@ -155,26 +128,27 @@ void expect_clean_answers(bool streams) {
 
   auto all = t.ask_all("first", calls_each);
 
-  std::printf("%-28s %-18s %9s %9s\n", streams ? "fault (streamed)" : "fault", "outcome",
-              "attempts", "longest");
-  for (const auto& f : wall_faults()) {
-    auto requests = t.requests(f.name);
-    auto allowed = (f.attempts == 0 ? attempts_max : f.attempts) * calls_each;
+  std::printf("%-28s %-17s %-18s %9s %9s\n", streams ? "fault (streamed)" : "fault", "kind",
+              "outcome", "attempts", "longest");
+  for (const auto& c : wall_cases()) {
+    auto requests = t.requests(c);
+    auto allowed
+      = (c.fault->attempts == 0 ? wall_ground::attempts_max : c.fault->attempts) * calls_each;
     std::string outcome;
     std::chrono::milliseconds longest{};
     for (const auto& a : all) {
-      if (a.fault != &f)
+      if (a.on != &c)
         continue;
-      INFO(f.name << ": " << a.outcome);
-      CHECK(a.outcome == f.expect);
+      INFO(c.model() << ": " << a.outcome);
+      CHECK(a.outcome == c.fault->expect);
       outcome = a.outcome;
       longest = std::max(longest, a.took);
     }
-    INFO(f.name << ": " << requests << " requests");
+    INFO(c.model() << ": " << requests << " requests");
     CHECK(requests <= allowed);
     CHECK(requests >= 1); // a key that was refused, or is to rest for hours, gets no second call
-    std::printf("%-28s %-18s %9.1f %6lld ms\n", f.name.c_str(), outcome.c_str(),
-                static_cast<double>(requests) / calls_each,
+    std::printf("%-28s %-17s %-18s %9.1f %6lld ms\n", c.fault->name.c_str(), c.kind.c_str(),
+                outcome.c_str(), static_cast<double>(requests) / calls_each,
                 static_cast<long long>(longest.count()));
   }
 }
@@ -199,16 +173,19 @@ TEST_CASE("llm_wall with faults 27 to 36 and 38 and 39: "
 
   // A breaker may be open and a key may rest.
   auto until = std::chrono::steady_clock::now() + call_max;
-  for (const auto& f : wall_faults()) {
-    if (f.name == "retry_after_of_hours")
-      continue; // it is taken at its word
-    auto last = asked{};
-    do {
-      last = t.ask(f, "after " + f.name);
-      while (!t.look(last))
-        std::this_thread::sleep_for(std::chrono::milliseconds{2});
-    } while (last.outcome != "whole" && std::chrono::steady_clock::now() < until);
-    INFO(f.name);
-    CHECK(last.outcome == "whole");
+  std::set<const wall_case*> ill;
+  for (const auto& c : wall_cases())
+    if (c.fault->name != "retry_after_of_hours") // it is taken at its word
+      ill.insert(&c);
+  while (!ill.empty() && std::chrono::steady_clock::now() < until) {
+    std::vector<asked> round;
+    for (const auto* c : ill)
+      round.push_back(t.ask(*c, "after " + c->model()));
+    t.wait_for(round);
+    for (const auto& a : round)
+      if (a.outcome == "whole")
+        ill.erase(a.on);
   }
+  for (const auto* c : ill)
+    FAIL_CHECK(c->model() << " is still ill");
 }

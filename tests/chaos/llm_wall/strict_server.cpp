@@ -43,7 +43,7 @@ private:
         window.pop_front();
       if (in_flight_ >= strict_in_flight || window.size() >= strict_per_minute) {
         ++(in_flight_ >= strict_in_flight ? too_many_at_once_ : too_many_);
-        return response(429, failure("rate_limit_exceeded", "slow down"));
+        return response(429, r.in->failure("rate_limit_exceeded", "slow down"));
       }
       window.push_back(now);
       n = taken_.size();
@@ -53,7 +53,7 @@ private:
     std::this_thread::sleep_for(latency(n));
     std::lock_guard lock{mutex_};
     --in_flight_;
-    return response(200, completion(r.said, "stop"));
+    return response(200, r.in->whole(r.said, "stop", true));
   }
 
   // About 0.95 s: with 1,000 a minute 16 of 20 places are taken; four of a hundred are slow together,

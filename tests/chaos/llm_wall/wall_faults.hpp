@@ -1,7 +1,6 @@
 #pragma once
 // The faults of the wall: what its server does, and what a caller must get. One list for both.
 
-#include <algorithm>
 #include <chrono>
 #include <cstdint>
 #include <limits>
@@ -23,6 +22,8 @@ enum class misdeed : std::uint8_t {
   malformed,    ///< a piece that cannot be read
   error_inside, ///< an error within a 200
   finish,       ///< ends early, and says why
+  empty_reason, ///< an empty finish_reason with each piece, as some servers send it
+  empty_cut,    ///< the same, and ends in the middle
   no_done,      ///< whole, without `[DONE]`
   no_finish,    ///< all the text, but no word that it is all
   byte_by_byte, ///< every character cut into pieces
@@ -46,7 +47,14 @@ struct wall_fault {
   std::string headers{};
   std::uint64_t attempts = 0; ///< what one call may cost; 0: all of `attempts_max`
   std::uint64_t every = 0;    ///< each such request goes well; 0: none
+  bool held = false;          ///< a stream breaks where `POST /release` says so, not before
 };
+
+/// The APIs that the wall speaks, as `kind` of a model names them.
+inline const std::vector<std::string>& wall_kinds() {
+  static const std::vector<std::string> all{"openai", "anthropic", "openai_responses"};
+  return all;
+}
 
 inline const std::vector<wall_fault>& wall_faults() {
   using m = misdeed;
@@ -87,16 +95,35 @@ inline const std::vector<wall_fault>& wall_faults() {
     {"cut_at_max_tokens", "output_too_large", m::finish, for_ever, 200, "length", "", "", 1},
     {"garbage", "unavailable", m::garbage},
     {"endless", "output_too_large", m::endless, for_ever, 200, "", "", "", 1},
+    {"throttled_inside", "whole", m::error_inside, 2, 200, limit, "slow down"},
+    {"broken_off", "unavailable", m::finish, for_ever, 200, "insufficient_system_resource"},
+    {"window_full", "invalid_input", m::finish, for_ever, 200, "model_context_window_exceeded", "", "", 1},
+    {"empty_reason", "whole", m::empty_reason},
+    {"empty_reason_and_cut", "unavailable", m::empty_cut},
   };
   return all;
 }
 
+/// What breaks a stream that somebody reads: once, when the test says so.
+inline const std::vector<wall_fault>& held_faults() {
+  using m = misdeed;
+  static const std::vector<wall_fault> all{
+    {"held_cut", "unavailable", m::cut, 1, 0, "", "", "", 1, 0, true},
+    {"held_stall", "timed_out", m::stall, 1, 0, "", "", "", 1, 0, true},
+    {"held_malformed", "unavailable", m::malformed, 1, 0, "", "", "", 1, 0, true},
+    {"held_error", "unavailable", m::error_inside, 1, 200, "overloaded_error", "busy", "", 1, 0, true},
+  };
+  return all;
+}
+
+/// @param name of a fault, and `~` and anything, by which its requests are counted apart
 inline std::optional<wall_fault> fault_of(std::string_view name) {
-  const auto& all = wall_faults();
-  auto found = std::find_if(all.begin(), all.end(), [&](const auto& f) { return f.name == name; });
-  if (found == all.end())
-    return std::nullopt;
-  return *found;
+  name = name.substr(0, name.find('~'));
+  for (const auto* list : {&wall_faults(), &held_faults()})
+    for (const auto& f : *list)
+      if (f.name == name)
+        return f;
+  return std::nullopt;
 }
 
 /// What a model on the wall says to `said`, when it says all of it.

@@ -1,8 +1,8 @@
 #pragma once
-// What the servers of these tests share: HTTP/1.1 on plain sockets, a thread each connection, and the
-// shape of a model's answers. A request is `POST /WORD/v1/chat/completions`, or `GET /WORD`.
+// What the servers of these tests share: HTTP/1.1 on plain sockets, a thread each connection. A
+// request is `POST /WORD/PATH` with the path of an API (wall_speech.hpp), or `GET /WORD`.
 
-#include <boost/json.hpp>
+#include "tests/chaos/llm_wall/wall_speech.hpp"
 
 #include <cctype>
 #include <cerrno>
@@ -29,6 +29,7 @@ struct wall_request {
   std::string said;  ///< the last message
   std::string key;   ///< the API key
   bool streams = false;
+  const speech* in = nullptr; ///< null: the path of no API
 };
 
 /// A connection, from its side; read and written by one thread.
@@ -111,8 +112,9 @@ private:
     auto asked = boost::json::parse(body, failed);
     if (failed || !asked.is_object())
       return out;
-    if (const auto* m = asked.as_object().if_contains("messages"); m && !m->as_array().empty())
-      out.said = m->as_array().back().at("content").as_string().c_str();
+    out.in = speech_of(out.path);
+    if (out.in != nullptr)
+      out.said = out.in->said(asked.as_object());
     const auto* s = asked.as_object().if_contains("stream");
     out.streams = s != nullptr && s->is_bool() && s->as_bool();
     return out;
@@ -126,23 +128,6 @@ inline std::string response(int status, std::string_view body, std::string_view 
   return "HTTP/1.1 " + std::to_string(status) + " Wall\r\nContent-Type: application/json\r\n"
          + std::string{more} + "Content-Length: " + std::to_string(body.size()) + "\r\n\r\n"
          + std::string{body};
-}
-
-inline std::string quoted(std::string_view text) {
-  return boost::json::serialize(boost::json::string{text});
-}
-
-inline std::string failure(std::string_view code, std::string_view message) {
-  return R"({"error":{"message":)" + quoted(message) + R"(,"type":"wall","param":null,"code":)"
-         + quoted(code) + "}}";
-}
-
-inline std::string completion(std::string_view text, std::string_view finish, bool usage = true) {
-  return R"({"id":"w","object":"chat.completion","model":"wall","choices":[{"index":0,"message":)"
-         R"({"role":"assistant","content":)"
-         + quoted(text) + R"(},"finish_reason":)" + quoted(finish) + "}]"
-         + (usage ? R"(,"usage":{"prompt_tokens":7,"completion_tokens":12,"total_tokens":19})" : "")
-         + "}";
 }
 
 /// Says its port on stderr, as `NAME: port N`, and serves until it is killed.

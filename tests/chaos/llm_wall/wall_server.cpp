@@ -2,8 +2,11 @@
 // no well-made server would do what it does.
 //
 //     POST /FAULT/v1/chat/completions    misbehaves as wall_faults.hpp says, for one more request
+//     POST /FAULT/v1/messages            the same as Anthropic's Messages
+//     POST /FAULT/v1/responses           the same as OpenAI's Responses
 //     POST /heal                         from now on every FAULT answers well
-//     GET  /counts                       {"FAULT":requests, ..}
+//     POST /release                      the stream that is held breaks now
+//     GET  /counts                       {"FAULT/v1/messages":requests, ..}
 //
 // It says its port on stderr and serves until it is killed. The answer repeats the last message, so that
 // whoever asked knows whether it is whole and his own.
@@ -13,6 +16,7 @@
 
 #include <atomic>
 #include <chrono>
+#include <condition_variable>
 #include <map>
 #include <mutex>
 #include <thread>
@@ -23,17 +27,10 @@ using namespace troupe::test;
 namespace json = boost::json;
 
 constexpr std::size_t pieces = 12;
-
-std::string event(std::string_view data) {
-  return "data: " + std::string{data} + "\n\n";
-}
-
-std::string chunk(std::string_view text, std::string_view finish = {}) {
-  return event(R"({"id":"w","object":"chat.completion.chunk","model":"wall","choices":[{"index":0,)"
-               R"("delta":)"
-               + (finish.empty() ? R"({"content":)" + quoted(text) + "}" : std::string{"{}"})
-               + R"(,"finish_reason":)" + (finish.empty() ? "null" : quoted(finish)) + "}]}");
-}
+/// Between two pieces of a stream, so that each is read by itself.
+constexpr std::chrono::milliseconds piece_pause{2};
+/// A stream that nobody releases goes on after this.
+constexpr std::chrono::seconds held_max{10};
 
 const std::string stream_head = "HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\n"
                                 "Connection: close\r\n\r\n";
@@ -70,20 +67,24 @@ private:
       healed_ = true;
       return c.send(response(200, "{}"));
     }
+    if (r.fault == "release") {
+      release();
+      return c.send(response(200, "{}"));
+    }
     auto how = fault_of(r.fault);
-    if (!how)
-      return c.send(response(404, failure("model_not_found", "no such fault")));
-    auto n = note(r.fault);
+    if (!how || r.in == nullptr)
+      return c.send(response(404, R"({"error":{"message":"no such fault"}})"));
+    auto n = note(r.fault + r.path);
     auto rests = how->every > 1 && n % how->every == 0;
     if (healed_ || n > how->times || rests)
       how->what = misdeed::none;
     return misbehave(c, r, *how);
   }
 
-  static bool misbehave(connection& c, const wall_request& r, const wall_fault& f) {
+  bool misbehave(connection& c, const wall_request& r, const wall_fault& f) {
     switch (f.what) {
       case misdeed::status:
-        return c.send(response(f.status, failure(f.code, f.message), f.headers));
+        return c.send(response(f.status, r.in->failure(f.code, f.message), f.headers));
       case misdeed::reset:
         c.reset();
         return false;
@@ -93,7 +94,7 @@ private:
       case misdeed::garbage:
         return c.send(response(200, "<html><body>Welcome to the wall</body></html>"));
       case misdeed::endless:
-        return run_on(c);
+        return run_on(c, *r.in);
       default:
         break;
     }
@@ -106,16 +107,17 @@ private:
     auto text = wall_answer(r.said);
     switch (f.what) {
       case misdeed::finish:
-        return c.send(response(200, completion(text.substr(0, 20), f.code)));
+        return c.send(response(200, r.in->whole(text.substr(0, 20), f.code, true)));
       case misdeed::error_inside:
-        return c.send(response(200, failure(f.code, f.message)));
+        return c.send(response(200, r.in->failure(f.code, f.message)));
       case misdeed::no_usage:
-        return c.send(response(200, completion(text, "stop", false)));
+        return c.send(response(200, r.in->whole(text, "stop", false)));
       case misdeed::cut:
+      case misdeed::empty_cut:
       case misdeed::stall:
       case misdeed::malformed:
       case misdeed::no_finish: {
-        auto all = response(200, completion(text, "stop"));
+        auto all = response(200, r.in->whole(text, "stop", true));
         if (f.what == misdeed::malformed) {
           all[all.size() - 30] = '\x01';
           return c.send(all);
@@ -126,61 +128,91 @@ private:
         return false;
       }
       default:
-        return c.send(response(200, completion(text, "stop")));
+        return c.send(response(200, r.in->whole(text, "stop", true)));
     }
   }
 
-  static bool stream(connection& c, const wall_request& r, const wall_fault& f) {
+  // Each event is sent by itself, as a model thinks.
+  bool stream(connection& c, const wall_request& r, const wall_fault& f) {
+    if (f.what == misdeed::byte_by_byte) {
+      send_bytes(c, r);
+      return false;
+    }
     auto parts = cut_up(wall_answer(r.said));
-    std::string all = stream_head;
+    bool empty_reason = f.what == misdeed::empty_reason || f.what == misdeed::empty_cut;
+    std::string said;
+    c.send(stream_head + r.in->begin());
     for (std::size_t i = 0; i < parts.size(); ++i) {
       if (i == parts.size() / 2 && breaks(f.what)) {
-        c.send(all + half_way(f));
+        if (f.held)
+          wait_for_release();
+        c.send(half_way(r, f, said));
         if (f.what == misdeed::stall)
           c.hang();
         return false;
       }
-      all += chunk(parts[i]);
+      said += parts[i];
+      if (!c.send(r.in->piece(parts[i], empty_reason)))
+        return false;
+      std::this_thread::sleep_for(piece_pause);
     }
-    all += f.what == misdeed::no_finish ? "" : chunk("", "stop");
-    if (f.what != misdeed::no_usage)
-      all += event(R"({"choices":[],"usage":{"prompt_tokens":7,"completion_tokens":12}})");
-    all += f.what == misdeed::no_done || f.what == misdeed::no_finish ? "" : event("[DONE]");
-    if (f.what != misdeed::byte_by_byte) {
-      c.send(all);
-      return false;
-    }
+    if (f.what != misdeed::no_finish)
+      c.send(r.in->finish("stop", said, f.what != misdeed::no_usage));
+    if (f.what != misdeed::no_done && f.what != misdeed::no_finish)
+      c.send(r.in->done());
+    return false;
+  }
+
+  static void send_bytes(connection& c, const wall_request& r) {
+    auto text = wall_answer(r.said);
+    auto all = stream_head + r.in->begin();
+    for (const auto& part : cut_up(text))
+      all += r.in->piece(part);
+    all += r.in->finish("stop", text, true) + r.in->done();
     for (char byte : all)
       if (!c.send({&byte, 1}))
         break;
-    return false;
   }
 
   static bool breaks(misdeed m) {
-    return m == misdeed::cut || m == misdeed::stall || m == misdeed::malformed
-           || m == misdeed::error_inside || m == misdeed::finish;
+    return m == misdeed::cut || m == misdeed::empty_cut || m == misdeed::stall
+           || m == misdeed::malformed || m == misdeed::error_inside || m == misdeed::finish;
   }
 
   /// What stands in the middle of a stream that breaks there.
-  static std::string half_way(const wall_fault& f) {
+  static std::string half_way(const wall_request& r, const wall_fault& f, std::string_view said) {
     switch (f.what) {
       case misdeed::malformed:
-        return event(R"({"choices":[{"index":0,"delta":{"content":"br)") + event("[DONE]");
+        return r.in->broken() + r.in->done();
       case misdeed::error_inside:
-        return event(failure(f.code, f.message));
+        return r.in->failed(f.code, f.message);
       case misdeed::finish:
-        return chunk("", f.code) + event("[DONE]");
+        return r.in->finish(f.code, said, true) + r.in->done();
+      case misdeed::empty_cut:
+        return {};
       default:
-        return R"(data: {"choices":[{"index":0,"del)";
+        return r.in->broken().substr(0, 24);
     }
   }
 
-  static bool run_on(connection& c) {
-    c.send(stream_head);
-    auto more = chunk(std::string(1'000, 'x'));
+  static bool run_on(connection& c, const speech& in) {
+    c.send(stream_head + in.begin());
+    auto more = in.piece(std::string(1'000, 'x'));
     while (c.send(more)) {
     }
     return false;
+  }
+
+  void release() {
+    std::lock_guard lock{mutex_};
+    ++released_;
+    let_go_.notify_one();
+  }
+
+  void wait_for_release() {
+    std::unique_lock lock{mutex_};
+    if (let_go_.wait_for(lock, held_max, [this] { return released_ > 0; }))
+      --released_;
   }
 
   std::uint64_t note(const std::string& fault) {
@@ -197,6 +229,8 @@ private:
   }
 
   std::mutex mutex_;
+  std::condition_variable let_go_;
+  std::uint64_t released_ = 0;
   std::map<std::string, std::uint64_t> requests_;
   std::atomic<bool> healed_{false};
 };
