@@ -4,6 +4,9 @@
 
 #include <rapidcheck.h>
 
+#include <algorithm>
+#include <memory>
+
 using namespace troupe;
 
 namespace {
@@ -123,6 +126,70 @@ const std::string responses
             R"({"type":"message","content":[{"type":"output_text","text":"Grüße, Welt"}]},)"
             R"({"type":"function_call","call_id":"a","name":"look","arguments":"{\"q\":1}"}],)"
             R"("usage":{"input_tokens":9,"output_tokens":4,"input_tokens_details":{"cached_tokens":2}}}})");
+
+using kind = std::pair<std::shared_ptr<model_wire>, std::string>;
+
+const std::vector<kind>& kinds() {
+  static const std::vector<kind> all{{make_chat_wire(), words},
+                                     {make_chat_wire(), tools},
+                                     {make_anthropic_wire(), messages},
+                                     {make_responses_wire(), responses}};
+  return all;
+}
+
+std::vector<std::string> events_of(std::string_view stream) {
+  std::vector<std::string> out;
+  for (std::size_t at = 0; at < stream.size();) {
+    auto end = stream.find("\n\n", at) + 2;
+    out.emplace_back(stream.substr(at, end - at));
+    at = end;
+  }
+  return out;
+}
+
+std::string joined(const std::vector<std::string>& events) {
+  std::string out;
+  for (const auto& e : events)
+    out += e;
+  return out;
+}
+
+/// Loses, doubles or moves `times` events.
+void mangle_events(std::string& stream, int times) {
+  auto events = events_of(stream);
+  for (; times > 0 && !events.empty(); --times) {
+    auto at = *rc::gen::inRange<std::size_t>(0, events.size());
+    auto to = *rc::gen::inRange<std::size_t>(0, events.size());
+    auto one = events[at];
+    auto place = events.begin() + static_cast<std::ptrdiff_t>(at);
+    switch (*rc::gen::inRange(0, 3)) {
+      case 0:
+        events.erase(place);
+        break;
+      case 1:
+        events.insert(place, one);
+        break;
+      default:
+        std::swap(events[at], events[to]);
+    }
+  }
+  stream = joined(events);
+}
+
+// Arguments in order; no arguments are not heard, and Anthropic's are then `{}`.
+std::vector<std::string> without_empty(std::vector<std::string> calls) {
+  calls.erase(std::remove_if(calls.begin(), calls.end(),
+                             [](const auto& c) { return c.empty() || c == "{}"; }),
+              calls.end());
+  return calls;
+}
+
+std::vector<std::string> arguments_of(const model_answer& a) {
+  std::vector<std::string> out;
+  for (const auto& c : a.tool_calls)
+    out.push_back(c.arguments);
+  return without_empty(std::move(out));
+}
 
 } // namespace
 
@@ -294,13 +361,85 @@ TEST_CASE("an answer is the same however its bytes are cut") {
   }
 }
 
-TEST_CASE("a stream with anything changed in it is whole or an error, never less") {
+TEST_CASE("a stream that is cut anywhere is whole or an error and never less") {
   CHECK(rc::check([] {
-    auto stream = words;
-    auto at = *rc::gen::inRange<std::size_t>(0, stream.size());
-    stream.resize(at);
-    auto got = streamed(*make_chat_wire(), stream);
-    if (got.answer)
+    const auto& [wire, whole] = *rc::gen::elementOf(kinds());
+    auto stream = whole;
+    stream.resize(*rc::gen::inRange<std::size_t>(0, stream.size()));
+
+    auto got = streamed(*wire, stream);
+
+    auto all = streamed(*wire, whole);
+    if (got.answer) {
+      RC_ASSERT(got.answer->text == all.answer->text);
+      RC_ASSERT(got.answer->tool_calls == all.answer->tool_calls);
+    }
+  }));
+}
+
+TEST_CASE("a stream that lost the event which ends it is an error") {
+  struct loss {
+    std::unique_ptr<model_wire> wire;
+    const std::string* whole;
+    const char* event;
+  };
+  loss all[] = {{make_chat_wire(), &words, R"("finish_reason":"stop")"},
+                {make_chat_wire(), &tools, R"("finish_reason":"tool_calls")"},
+                {make_anthropic_wire(), &messages, R"("stop_reason")"},
+                {make_anthropic_wire(), &messages, R"("content_block_stop","index":1)"},
+                {make_anthropic_wire(), &messages, R"("content_block_start","index":1)"},
+                {make_responses_wire(), &responses, R"("response.completed")"}};
+
+  for (const auto& l : all) {
+    auto events = events_of(*l.whole);
+    auto lost = std::remove_if(events.begin(), events.end(), [&](const std::string& e) {
+      return e.find(l.event) != std::string::npos;
+    });
+    REQUIRE(std::distance(lost, events.end()) == 1);
+    events.erase(lost, events.end());
+
+    INFO(l.event);
+    CHECK_FALSE(streamed(*l.wire, joined(events)).answer);
+  }
+}
+
+TEST_CASE("a Responses stream that lost or doubled an event is whole or an error") {
+  CHECK(rc::check([] {
+    auto stream = responses;
+    mangle_events(stream, 1);
+
+    auto got = streamed(*make_responses_wire(), stream);
+
+    if (got.answer) {
       RC_ASSERT(got.answer->text == "Grüße, Welt");
+      RC_ASSERT(got.answer->tool_calls.size() == 1U);
+    }
+  }));
+}
+
+TEST_CASE("whatever happens to a stream, its answer is what was heard and ended by itself") {
+  CHECK(rc::check([] {
+    const auto& [wire, whole] = *rc::gen::elementOf(kinds());
+    auto stream = whole;
+    mangle_events(stream, *rc::gen::inRange(0, 3));
+    for (auto flips = *rc::gen::inRange(0, 3); flips > 0 && !stream.empty(); --flips)
+      stream[*rc::gen::inRange<std::size_t>(0, stream.size())] = *rc::gen::arbitrary<char>();
+
+    auto got = streamed(*wire, stream);
+
+    if (!got.answer)
+      return;
+    const auto& a = *got.answer;
+    RC_ASSERT(a.finish_reason == (a.tool_calls.empty() ? "stop" : "tool_calls"));
+    for (const auto& c : a.tool_calls)
+      RC_ASSERT(!c.name.empty());
+    if (whole == responses) { // its end has the last word, and may not be less
+      RC_ASSERT(a.text.size() >= got.along.text.size());
+      RC_ASSERT(a.tool_calls.size() >= got.along.calls.size());
+    } else {
+      RC_ASSERT(a.text == got.along.text);
+      RC_ASSERT(a.reasoning == got.along.reasoning);
+      RC_ASSERT(arguments_of(a) == without_empty(got.along.calls));
+    }
   }));
 }
