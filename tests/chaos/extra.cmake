@@ -20,6 +20,10 @@ if(TARGET test_chaos)
     target_include_directories(${server} PRIVATE ${PROJECT_SOURCE_DIR})
     set_target_properties(${server} PROPERTIES RUNTIME_OUTPUT_DIRECTORY ${PROJECT_BINARY_DIR}/bin)
   endforeach()
-  add_dependencies(test_chaos chaos_agents chaos_stranger chaos_die_at_step wall_server
+  # An API that dies in the middle of requests.
+  add_executable(courier_api ${CMAKE_CURRENT_LIST_DIR}/courier_api.cpp)
+  target_link_libraries(courier_api PRIVATE troupe_runtime)
+  set_target_properties(courier_api PROPERTIES RUNTIME_OUTPUT_DIRECTORY ${PROJECT_BINARY_DIR}/bin)
+  add_dependencies(test_chaos courier_api chaos_agents chaos_stranger chaos_die_at_step wall_server
     strict_server)
 endif()
