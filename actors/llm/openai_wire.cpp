@@ -1,13 +1,12 @@
 #include "actors/llm/openai_wire.hpp"
 
 #include "actors/llm/answer.hpp"
+#include "actors/llm/call_pieces.hpp"
 #include "actors/llm/wire_error.hpp"
 #include "actors/llm/wire_text.hpp"
 #include "runtime/core/json.hpp"
 
 #include <fmt/format.h>
-
-#include <map>
 
 namespace troupe {
 namespace {
@@ -116,6 +115,12 @@ std::optional<error> error_inside(const Body& body, std::string_view text) {
   return std::nullopt;
 }
 
+// What is neither may still be an error, in a shape of its own: Gemini's is an array.
+error unreadable(std::string_view text, std::string_view why) {
+  auto e = read_server_error(text);
+  return e.message.empty() ? unreadable_answer(why) : failure_inside(e);
+}
+
 result<model_answer> answer_of(wire_reply&& reply, std::string_view text) {
   if (auto why = error_inside(reply, text))
     return std::move(*why);
@@ -153,7 +158,7 @@ public:
     }
     auto chunk = from_json<wire_chunk>(data);
     if (!chunk)
-      return unreadable_answer("a chunk is malformed: " + chunk.error().message);
+      return unreadable(data, "a chunk is malformed: " + chunk.error().message);
     if (auto why = error_inside(*chunk, data))
       return std::move(*why);
     if (chunk->model)
@@ -201,64 +206,19 @@ private:
 
   result<void> take_call(wire_call_delta& d, const std::function<void(const model_delta&)>& tell) {
     auto f = std::move(d.function).value_or(wire_function{});
-    auto id = std::move(d.id).value_or("");
-    auto name = std::move(f.name).value_or("");
-    auto arguments = std::move(f.arguments).value_or("");
-    auto at = place_of(d.index, id, name, arguments);
-    auto& calls = answer_.tool_calls;
-    if (at == calls.size()) {
-      if (id.empty() && name.empty() && arguments.empty())
-        return {}; // nothing begins here
-      if (at == tool_calls_max)
-        return too_many_calls();
-      calls.emplace_back();
-    }
-    if (d.index)
-      places_[*d.index] = at;
-    auto& call = calls[at];
-    if (call.id.empty())
-      call.id = std::move(id);
-    if (call.name.empty())
-      call.name = std::move(name);
-    if (!arguments.empty()) {
-      call.arguments += arguments;
-      tell({model_delta::kind::tool_call, arguments, at});
-    }
+    call_piece piece{d.index, std::move(d.id).value_or(""), std::move(f.name).value_or(""),
+                     std::move(f.arguments).value_or("")};
+    auto at = calls_.add(answer_.tool_calls, piece);
+    if (!at)
+      return std::move(at).error();
+    if (!piece.arguments.empty())
+      tell({model_delta::kind::tool_call, piece.arguments, *at});
     return {};
-  }
-
-  // Where the piece belongs: to the call that has its index, or to a new one. Some servers begin to
-  // count anywhere; Gemini and gateways on it send each call whole, and index 0 with each; some
-  // leave the index out, then a new id begins a new call.
-  std::size_t place_of(const std::optional<std::int64_t>& index, std::string_view id,
-                       std::string_view name, std::string_view arguments) const {
-    const auto& calls = answer_.tool_calls;
-    if (!index) {
-      bool same = !calls.empty() && (id.empty() || calls.back().id == id)
-                  && !begins_another(calls.back(), id, name, arguments);
-      return same ? calls.size() - 1 : calls.size();
-    }
-    auto found = places_.find(*index);
-    if (found == places_.end() || begins_another(calls[found->second], id, name, arguments))
-      return calls.size();
-    return found->second;
-  }
-
-  // Whether a piece with the place of `call` is of another one. An id alone does not say so: older
-  // vLLM gives every piece a new one.
-  static bool begins_another(const model_tool_call& call, std::string_view id,
-                             std::string_view name, std::string_view arguments) {
-    bool same_id = id.empty() || id == call.id;
-    bool same_name = name.empty() || call.name.empty() || name == call.name;
-    if (!same_id && !call.id.empty() && !same_name)
-      return true;
-    bool may_be = id.empty() ? !name.empty() && !arguments.empty() : !same_id;
-    return may_be && is_object(call.arguments);
   }
 
   model_answer answer_;
   std::string refusal_;
-  std::map<std::int64_t, std::size_t> places_; ///< of the calls, by the server's index
+  call_pieces calls_;
   bool finished_ = false;
   bool done_ = false;
 };
@@ -346,7 +306,7 @@ result<model_answer> chat_wire::read(const net::http_response& response, utc_tim
     return failure_of(response, now);
   auto reply = from_json<wire_reply>(response.body);
   if (!reply)
-    return unreadable_answer("it is not a chat completion: " + reply.error().message);
+    return unreadable(response.body, "it is not a chat completion: " + reply.error().message);
   return answer_of(std::move(*reply), response.body);
 }
 

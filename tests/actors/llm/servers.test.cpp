@@ -246,6 +246,7 @@ TEST_CASE("an error within a stream is understood whoever sends it") {
     {"SGLang", R"({"error":{"object":"error","message":"bad","type":"BadRequest","param":null,"code":400}})", errc::invalid_input},
     {"llama.cpp", R"({"error":{"code":500,"message":"Context size has been exceeded.","type":"server_error"}})", errc::invalid_input},
     {"Gemini", R"([{"error":{"code":503,"message":"The model is overloaded.","status":"UNAVAILABLE"}}])", errc::unavailable},
+    {"Gemini, throttled, as an array", R"([{"error":{"code":429,"message":"quota","status":"RESOURCE_EXHAUSTED"}}])", errc::rate_limited},
     {"Gemini, throttled", R"({"error":{"code":429,"message":"quota","status":"RESOURCE_EXHAUSTED"}})", errc::rate_limited},
   };
 
