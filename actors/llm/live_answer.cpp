@@ -45,8 +45,8 @@ std::int64_t ms_of(nanoseconds d) {
 
 /// Of one attempt. Written by the backend's thread.
 struct live_answer::pieces {
-  pieces(const time_source& time, stream_writer to)
-    : clock(time), out(std::move(to)), began(time.steady()) {}
+  pieces(const time_source& time, stream_writer to, bool shared)
+    : clock(time), out(std::move(to), shared), began(time.steady()) {}
 
   void add(const model_delta& d) {
     if (over)
@@ -60,7 +60,7 @@ struct live_answer::pieces {
   }
 
   const time_source& clock;
-  const stream_writer out;
+  stream_fan out;
   const steady_time began;
   std::atomic<std::int64_t> first{0}; ///< nanoseconds from the beginning
   std::atomic<std::int64_t> last{0};
@@ -79,9 +79,22 @@ result<void> live_answer::read(const call_request& r, const environment& env,
   streams_ = asked->stream.value_or(false);
   env_ = &env;
   options_ = &options;
-  invocation_ = r.invocation;
-  stream_ = stream_of(r.key, r.invocation);
+  place_.invocation = r.invocation;
+  place_.stream = stream_of(r.key, r.invocation);
   return {};
+}
+
+void live_answer::join(const live_answer& other) {
+  if (!streams_ || !shared_ || !other.streams_ || env_->streams == nullptr)
+    return;
+  const auto& who = others_.emplace_back(other.place_);
+  if (now_ && !now_->over)
+    now_->out.join(who, [&] { return env_->streams->begin(who.invocation, who.stream); });
+}
+
+void live_answer::leave(const live_answer& other) {
+  if (std::erase(others_, other.place_) > 0 && now_)
+    now_->out.leave(other.place_);
 }
 
 void live_answer::begin(model_request& question, milliseconds left) {
@@ -90,8 +103,10 @@ void live_answer::begin(model_request& question, milliseconds left) {
     return;
   stream_writer out;
   if (env_->streams != nullptr)
-    out = env_->streams->begin(invocation_, stream_);
-  now_ = std::make_shared<pieces>(env_->clock, std::move(out));
+    out = env_->streams->begin(place_.invocation, place_.stream);
+  now_ = std::make_shared<pieces>(env_->clock, std::move(out), shared_);
+  for (const auto& who : others_)
+    now_->out.join(who, [&] { return env_->streams->begin(who.invocation, who.stream); });
   asked_ = 0;
   for (const auto& m : question.messages)
     asked_ += m.content.size();
@@ -148,7 +163,7 @@ bool live_answer::speaks() const {
 }
 
 bool live_answer::read_by_others() const {
-  return streams_ && env_->streams != nullptr && env_->streams->seen(invocation_, stream_);
+  return streams_ && env_->streams != nullptr && env_->streams->seen(place_.invocation, place_.stream);
 }
 
 nanoseconds live_answer::measured(nanoseconds took) const {

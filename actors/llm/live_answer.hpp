@@ -14,12 +14,14 @@
 
 #include "actors/llm/llm_options.hpp"
 #include "actors/llm/model_backend.hpp"
+#include "actors/llm/stream_fan.hpp"
 #include "runtime/core/call.hpp"
 #include "runtime/core/env.hpp"
 #include "runtime/core/stream_hub.hpp"
 
 #include <memory>
 #include <optional>
+#include <vector>
 
 namespace troupe::detail {
 
@@ -43,6 +45,13 @@ public:
 
   /// False where the answer is given in one piece; all that follows is idle then.
   bool streams() const noexcept { return streams_; }
+
+  /// Other calls may want the same answer: they `join`.
+  void share() noexcept { shared_ = true; }
+  /// `other` is spoken to as well, from the beginning; where it comes too late for that, or this is
+  /// not streamed, its followers get the whole text at the end. Until it leaves.
+  void join(const live_answer& other);
+  void leave(const live_answer& other);
 
   /// The next attempt begins: `question` gets where its pieces go.
   void begin(model_request& question, std::chrono::milliseconds left);
@@ -72,11 +81,12 @@ private:
   struct pieces;
   const environment* env_ = nullptr;
   const endpoint_options* options_ = nullptr;
-  std::string invocation_;
-  std::string stream_;
+  stream_place place_;
+  std::vector<stream_place> others_; ///< of calls that joined, at most as many as the endpoint has
   std::shared_ptr<pieces> now_;
   std::size_t asked_ = 0; ///< characters of the question
   bool streams_ = false;
+  bool shared_ = false;
 };
 
 } // namespace troupe::detail

@@ -136,8 +136,10 @@ result<unit> llm_endpoint::book(call& c) {
   auto booked = budgets_->reserve(
     spender{c.request.agent, caller != nullptr ? caller->tenant : std::string{}, c.tree},
     spending_of(options_.price, estimate_tokens(c.question, meter_->usual_output()), 0));
-  if (!booked)
+  if (!booked) {
+    c.own_reason = true;
     return std::move(booked).error();
+  }
   c.booked = std::move(*booked);
   return unit{};
 }

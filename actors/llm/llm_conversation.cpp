@@ -175,9 +175,11 @@ async<result<model_answer>> llm_endpoint::ask_until_answered(std::uint64_t no) {
     if (c.live.passed_on() && options_.after_first_chunk == broken_stream::fail)
       co_return retry.closing(std::move(answer).error());
     auto next = retry.failed(answer.error(), env_.clock.now(), budget_, env_.random);
+    c.own_reason = c.own_reason || next.stop == retry_stop::deadline;
     if (next.stop != retry_stop::no)
       co_return retry.closing(std::move(answer).error());
     if (env_.clock.now() + next.wait >= end_of(c)) { // the others' time would begin
+      c.own_reason = true;
       retry.withdrawn(budget_);
       co_return retry.closing(std::move(answer).error());
     }

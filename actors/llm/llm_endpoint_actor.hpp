@@ -59,6 +59,7 @@ private:
     std::uint64_t follows = 0; ///< the call whose answer it waits for; 0: none
     result<std::string> shared{error{errc::unavailable}}; ///< that answer
     bool has_shared = false;
+    bool own_reason = false; ///< it ends for want of its own time or budget
     caf::actor asked;     ///< another model, in place of this one
     call_id asked_id = 0;
     bool cached = false;

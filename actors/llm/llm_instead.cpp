@@ -51,7 +51,7 @@ std::string with_reserve(std::string options, milliseconds kept) {
 // A call of an agent says of which tree it is; any other is a tree of its own.
 void llm_endpoint::read_context(call& c) const {
   c.tree = c.request.invocation;
-  c.own_end = c.deadline;
+  c.own_end = c.until = c.deadline;
   if (!c.request.options.empty())
     if (auto context = from_json<call_context>(c.request.options)) {
       if (context->tree)
@@ -62,7 +62,7 @@ void llm_endpoint::read_context(call& c) const {
     }
   bool compared = options_.cache.ttl.count() > 0 || options_.cache.coalesce
                   || options_.fallback.cached.count() > 0;
-  if (compared && !c.live.streams()) // whoever follows a stream wants its pieces
+  if (compared)
     c.content = (c.question.whole ? "whole " : "") + taped(c.question).text;
 }
 
@@ -81,6 +81,7 @@ async<result<std::string>> llm_endpoint::answer_call(std::uint64_t no) {
         co_return std::move(said);
     }
     leaders_.emplace(c.content, no);
+    c.live.share();
   }
   auto outcome = co_await converse(no);
   if (!outcome) {
@@ -97,23 +98,28 @@ async<result<std::string>> llm_endpoint::answer_call(std::uint64_t no) {
 async<result<std::string>> llm_endpoint::follow(std::uint64_t no, std::uint64_t leader) {
   auto& c = *calls_.at(no);
   c.follows = leader;
+  calls_.at(leader)->live.join(c.live);
   auto why = co_await waits_.wait(c, c.deadline);
   c.follows = 0;
+  if (auto found = calls_.find(leader); found != calls_.end())
+    found->second->live.leave(c.live);
   if (why != wake::answered)
     co_return interrupted(c, why);
   c.cached = c.has_shared && c.shared.has_value();
   co_return std::move(c.shared);
 }
 
-// What ended the other one alone (its caller, its deadline) is no answer: the next one asks itself.
+// What ended the other one alone (its caller, its deadline, its budget) is no answer, nor what it got
+// instead for that: the next one asks itself.
 void llm_endpoint::pass_on(const call& c, const result<std::string>& outcome) {
   auto lead = leaders_.find(c.content);
   if (lead == leaders_.end() || lead->second != c.no)
     return;
   leaders_.erase(lead);
-  bool own = !outcome
-             && (outcome.error().code == errc::cancelled
-                 || outcome.error().code == errc::deadline_exceeded);
+  bool own = c.own_reason && (!outcome || c.degraded);
+  if (!outcome)
+    own = own || outcome.error().code == errc::cancelled
+          || outcome.error().code == errc::deadline_exceeded;
   std::vector<std::uint64_t> followers;
   for (const auto& [no, one] : calls_)
     if (one->follows == c.no)

@@ -164,6 +164,57 @@ TEST_CASE("a failure that is not the caller's own is everybody's") {
   CHECK(d.backend->seen.size() == 1);
 }
 
+TEST_CASE("what ends a call for want of its own time is not what the others get") {
+  endpoint_options o;
+  o.cache.coalesce = true;
+  desk d{o};
+  d.options.retry.attempts_max = 3;
+  d.options.retry.backoff_base = 20s;
+  d.random.value = 19'999;
+  caf::anon_send_exit(d.aut, caf::exit_reason::kill);
+  d.run();
+  d.start();
+  auto hurried = d.call(words, d.time.now() + 5s);
+  auto patient = d.call(words);
+
+  d.answer(0, down()); // the pause before the next attempt would go past its deadline
+
+  CHECK(hurried->why().code == errc::unavailable);
+  REQUIRE(d.backend->seen.size() == 2);
+  d.answer(1, says("a friend"));
+  CHECK(patient->value().find("a friend") != std::string::npos);
+}
+
+TEST_CASE("a budget that is spent is nobody else's reason") {
+  endpoint_options o;
+  o.cache.coalesce = true;
+  o.max_tokens = 100;
+  o.repairs_max = 1;
+  auto tree = tokens_a_day(150);
+  tree.per = budget_period::invocation;
+  desk d{o, {tree}};
+  auto from = [&](std::string invocation) {
+    call_request r;
+    r.id = ++d.last_id;
+    r.service = "llm:fast";
+    r.body = shaped;
+    r.cls = effect_class::read;
+    r.invocation = std::move(invocation);
+    return d.ask<call_reply>(std::move(r));
+  };
+  auto poor = from("t-1");
+  auto other = from("t-2");
+
+  auto dear = says("no JSON at all");
+  dear.output_tokens = 100;
+  d.answer(0, dear); // to be asked again it would need more than it has
+
+  CHECK(poor->why().code == errc::budget_exceeded);
+  REQUIRE(d.backend->seen.size() == 2);
+  d.answer(1, says(R"({"queue":"billing"})"));
+  CHECK(other->value() == R"({"queue":"billing"})");
+}
+
 TEST_CASE("a request that would go above its budget is not sent") {
   endpoint_options o;
   o.max_tokens = 100;
