@@ -58,6 +58,7 @@ struct wire_backend::state : std::enable_shared_from_this<state> {
   void on_response(const std::shared_ptr<flight>& f, net::http_response_or_error r);
   void cancel(const std::shared_ptr<flight>& f);
   bool said_otherwise(flight& f, const net::http_response_or_error& r);
+  void tell_limits(flight& f, const net::http_response& r);
   void finish(flight& f, result<model_answer> outcome);
   net::http_request http_request_of(const std::shared_ptr<flight>& f);
   bool on_chunk(const std::shared_ptr<flight>& f, std::string_view piece);
@@ -90,10 +91,18 @@ net::http_request wire_backend::state::http_request_of(const std::shared_ptr<fli
     .add("accept", streams ? "text/event-stream, application/json" : "application/json");
   wire->add_headers(out.headers, keys[f->request.key % keys.size()]);
   out.body = wire->body(f->request, model, f->sent);
-  if (streams)
+  if (streams) {
+    // Before the first piece: at the end of a stream its turn is over, and nobody listens.
+    out.on_head = [self = shared_from_this(), f](const net::http_headers& fields) {
+      net::http_response head;
+      head.status = 200;
+      head.headers = fields;
+      self->tell_limits(*f, head);
+    };
     out.on_chunk = [self = shared_from_this(), f, stream = f->stream](std::string_view piece) {
       return f->stream != stream || self->on_chunk(f, piece);
     };
+  }
   auto left = std::chrono::ceil<milliseconds>(f->until - clock.steady());
   out.timeout = std::max(left, milliseconds{1});
   out.response_size_max = response_size_max;
@@ -152,14 +161,19 @@ bool wire_backend::state::said_otherwise(flight& f, const net::http_response_or_
   return true;
 }
 
+void wire_backend::state::tell_limits(flight& f, const net::http_response& r) {
+  if (auto tell = std::exchange(f.request.on_limits, nullptr))
+    tell(limits_of(r, clock.now()));
+}
+
 void wire_backend::state::on_response(const std::shared_ptr<flight>& f,
                                         net::http_response_or_error r) {
   if (said_otherwise(*f, r)) {
     post(f);
     return;
   }
-  if (r && f->request.on_limits)
-    f->request.on_limits(limits_of(*r, clock.now()));
+  if (r)
+    tell_limits(*f, *r);
   result<model_answer> outcome;
   if (f->stream && f->stream->why())
     outcome = *f->stream->why(); // we closed the connection

@@ -27,7 +27,7 @@ public:
 
 } // namespace
 
-TEST_CASE("a model that hangs leaves the next one time for a whole attempt") {
+TEST_CASE("fault 31: a model that hangs leaves the next one time for a whole attempt") {
   patient_desk d;
   d.asks_three_times();
   d.hire_spare();

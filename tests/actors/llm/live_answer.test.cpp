@@ -87,7 +87,7 @@ TEST_CASE("a call that does not ask for it is not streamed") {
   CHECK(f.read().empty());
 }
 
-TEST_CASE("a stream whose first piece is late is asked again, unseen") {
+TEST_CASE("fault 32: a stream whose first piece is late is asked again, unseen") {
   live_ground f;
   f.options.first_chunk_timeout = 5s;
   f.options.retry.backoff_base = 100ms;
@@ -110,7 +110,7 @@ TEST_CASE("a stream whose first piece is late is asked again, unseen") {
   CHECK(f.stats().first_chunks_late == 1);
 }
 
-TEST_CASE("a stream that stalls is told from one that is only slow") {
+TEST_CASE("fault 34: a stream that stalls is told from one that is only slow") {
   live_ground f;
   f.options.stall_timeout = 2s;
   f.start();
@@ -128,7 +128,7 @@ TEST_CASE("a stream that stalls is told from one that is only slow") {
   CHECK(f.stats().stalls == 1);
 }
 
-TEST_CASE("a stream that breaks after it was read begins again with a reset") {
+TEST_CASE("fault 33: a stream that breaks after it was read begins again with a reset") {
   live_ground f;
   f.start();
   auto asked = f.stream();

@@ -163,7 +163,7 @@ TEST_CASE("a call above the queue is overloaded and told when to come back") {
   CHECK(d.stats().overloaded == 1);
 }
 
-TEST_CASE("a rate limit is waited for as long as the server asks, by all that use the key") {
+TEST_CASE("fault 27: a rate limit is waited for as long as the server asks, by all that use the key") {
   desk d{narrow(1, 10)};
   auto slot = d.call(words);
   auto other = d.call(words);
@@ -260,7 +260,7 @@ TEST_CASE("a restarted endpoint goes on with its retry budget and its breaker") 
   d.run();
 }
 
-TEST_CASE("a rate limit that asks for too much patience is passed on") {
+TEST_CASE("fault 28: a rate limit that asks for too much patience is passed on") {
   desk d;
   auto slot = d.call(words);
 
@@ -270,7 +270,7 @@ TEST_CASE("a rate limit that asks for too much patience is passed on") {
   CHECK(slot->why().retry_after == 61s);
 }
 
-TEST_CASE("what may pass is tried again with backoff, attempts_max times in all") {
+TEST_CASE("fault 30: what may pass is tried again with backoff, attempts_max times in all") {
   desk d;
   d.random.value = 100;
   auto slot = d.call(words);
@@ -304,7 +304,7 @@ TEST_CASE("what a repeat cannot change is not tried again") {
   CHECK(d.backend->seen.size() == n);
 }
 
-TEST_CASE("an attempt that takes too long is cancelled, and tried again") {
+TEST_CASE("fault 31: an attempt that takes too long is cancelled, and tried again") {
   desk d;
   auto slot = d.call(words);
 

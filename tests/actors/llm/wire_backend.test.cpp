@@ -133,6 +133,29 @@ TEST_CASE("a temperature that is refused is left out, and no other") {
   CHECK(line.find(R"("left_out":"temperature 1.5")") != std::string::npos);
 }
 
+TEST_CASE("what a server says of its limits before a stream is heard while the stream goes on") {
+  line l;
+  l.stub.answer(200,
+                "data: {\"choices\":[{\"delta\":{\"content\":\"hi\"},\"finish_reason\":\"stop\"}]}\n\n"
+                "data: [DONE]\n\n",
+                net::http_headers{{"content-type", "text/event-stream"},
+                                  {"x-ratelimit-remaining-requests", "3"}});
+  auto q = question();
+  std::string order; // the first piece comes after the limits, and both before the end
+  q.on_limits = [&](const server_limits& left) {
+    order += left.requests == 3 && left.status == 200 ? "limits " : "nonsense ";
+  };
+  q.on_delta = [&](const model_delta&) { order += "piece "; };
+
+  auto r = l.ask(q);
+
+  REQUIRE(r);
+  CHECK(r->text == "hi");
+  l.backend.reset();
+  l.client.reset(); // nothing comes any more
+  CHECK(order == "limits piece ");
+}
+
 TEST_CASE("an error that repeats the key does not pass it on") {
   line l;
   l.stub.answer(500, R"({"error":{"message":"cannot parse )" + key + R"("}})");
