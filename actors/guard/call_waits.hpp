@@ -34,6 +34,11 @@ enum class wake : std::uint8_t {
   refused,   ///< what it waits for will not come
 };
 
+/// Whoever goes on so much later than it was due has stood still with its process: stopped, suspended
+/// with the machine, without a processor. What it did not hear meanwhile says nothing of the far
+/// side. Longer than a busy machine takes to come round, shorter than the shortest useful timeout.
+inline constexpr std::chrono::milliseconds stood_still{250};
+
 /// A call, as far as waiting is concerned. Services derive their own from it.
 struct waiting_call {
   std::uint64_t no = 0; ///< the older the smaller

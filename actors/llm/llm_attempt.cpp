@@ -69,6 +69,7 @@ async<result<model_answer>> llm_endpoint::attempt_with_key(std::uint64_t no) {
   auto why = co_await waits_.wait(c, look());
   while (why == wake::due && look() > env_.clock.now())
     why = co_await waits_.wait(c, look()); // there was a piece meanwhile
+  c.late = env_.clock.now() - look() >= stood_still;
   if (why != wake::answered) {
     backend_->cancel(c.at_backend);
     c.answer = interrupted(c, why);
@@ -212,7 +213,10 @@ void llm_endpoint::end_attempt(call& c) {
     began = c.live.measured(took);
   c.ended = meter_->end(std::exchange(c.turn, 0), why, used, began);
   settle(c, used, true);
-  gate_->report(c.permit, why, c.live.measured(took));
+  if (c.late)
+    gate_->give_back(c.permit);
+  else
+    gate_->report(c.permit, why, c.live.measured(took));
   if (!c.answer && heard) {
     stats_.input_tokens += count_of(heard->input);
     stats_.output_tokens += count_of(heard->output);

@@ -71,6 +71,7 @@ private:
     bool in_flight = false;
     rate_outcome ended = rate_outcome::went_well; ///< the last one
     breaker_permit permit{};
+    bool late = false; ///< this process stood still during the attempt
     model_request_id at_backend = 0;
     steady_time sent{};
     result<model_answer> answer;

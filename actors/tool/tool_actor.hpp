@@ -78,6 +78,7 @@ private:
     steady_time begun{};
     std::uint32_t number = 0; ///< of its call's
     breaker_permit permit{};
+    utc_time until{}; ///< its answer is waited for
   };
 
   /// A backend that answers within `start`, on this thread, need not send a message.

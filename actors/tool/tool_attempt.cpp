@@ -57,7 +57,7 @@ utc_time tool_actor::send_attempt(call* c, breaker_permit permit) {
   auto id = r.id = ++last_attempt_;
   auto until = env_.clock.now() + r.timeout + by->grace();
   c->flying.push_back(id);
-  attempts_[id] = attempt{c, by, env_.clock.steady(), c->attempt, permit};
+  attempts_[id] = attempt{c, by, env_.clock.steady(), c->attempt, permit, until};
   // Weak: an answer that comes after the actor's end is nobody's.
   auto done = [self = address(), id](result<std::string> outcome) {
     if (auto* here = starting::now(); here != nullptr && here->id == id)
@@ -106,7 +106,9 @@ void tool_actor::on_attempt_ended(attempt_ended& a) {
 void tool_actor::settle(attempt& a, const call& c, const result<std::string>& outcome) {
   auto took = env_.clock.steady() - a.begun;
   const auto* why = outcome ? nullptr : &outcome.error();
-  if (!c.reconciles)
+  if (!c.reconciles && env_.clock.now() - a.until >= stood_still)
+    guards_.gate->give_back(a.permit);
+  else if (!c.reconciles)
     guards_.gate->report(a.permit, why, took);
   if (outcome)
     latencies_.add(took);

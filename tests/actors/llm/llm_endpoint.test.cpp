@@ -163,6 +163,20 @@ TEST_CASE("a call above the queue is overloaded and told when to come back") {
   CHECK(d.stats().overloaded == 1);
 }
 
+TEST_CASE("a process that has stood still holds nothing against a model that it did not hear") {
+  auto o = narrow(20, 20);
+  o.retry.attempts_max = 1;
+  desk d{o};
+  for (int i = 0; i < 15; ++i)
+    d.call(words);
+
+  d.scheduler.advance_time(5min);
+  d.run();
+
+  CHECK(d.stats().attempts == 15);
+  CHECK(d.events.count("breaker.changed") == 0);
+}
+
 TEST_CASE("fault 27: a rate limit is waited for as long as the server asks, by all that use the key") {
   desk d{narrow(1, 10)};
   auto slot = d.call(words);

@@ -19,6 +19,21 @@ TEST_CASE("a tool that fails opens its breaker, further calls are refused at onc
   CHECK(f.stage.events.count("breaker.changed") == 1);
 }
 
+TEST_CASE("a process that has stood still holds nothing against a tool that it did not hear") {
+  tool_ground f{once()};
+  std::vector<decltype(f.call(effect_class::at_most_once))> in_flight;
+  for (int i = 0; i < 20; ++i)
+    in_flight.push_back(f.call(effect_class::at_most_once));
+
+  f.stage.advance(10s, 10s); // all timeouts are over at once
+
+  for (const auto& c : in_flight)
+    CHECK(code_of(c) == errc::timed_out);
+  CHECK(f.stage.events.count("breaker.changed") == 0);
+  calls(f, 10, down());
+  CHECK(f.stage.events.count("breaker.changed") == 1);
+}
+
 TEST_CASE("a breaker lets probes through after its time, and closes when they go well") {
   tool_ground f{once()};
   calls(f, 10, down());
