@@ -420,11 +420,11 @@ const fields<agent_options>& chat_fields() {
     entry<text_codec, &agent::chat, &chat::degraded>(
       "degraded", "what is said when no model could be asked; none: the turn fails"),
     entry<count_codec, &agent::chat, &chat::window_tokens>(
-      "window_tokens", "with `key`: what is kept of the conversation costs at most so many"),
+      "window_tokens", "a conversation, kept here or by the caller, costs each model call at most so many"),
     entry<text_codec, &agent::chat, &chat::summary_model>(
       "summary_model", "sums up what falls out of the window; none: it is forgotten"),
     entry<duration_codec, &agent::chat, &chat::conversation_ttl>(
-      "conversation_ttl", "silent for longer, it begins anew; `\"0\"`: never"),
+      "conversation_ttl", "silent for longer, it begins anew and its room is free; `\"0\"`: never"),
     entry<count_codec, &agent::chat, &chat::parallel>("parallel", "tool calls at a time"),
     entry<size_codec, &agent::chat, &chat::tool_result_max>(
       "tool_result_max", "of a tool's result that the model gets"),

@@ -1,7 +1,6 @@
 #include "actors/flow/chat_agent.hpp"
 
 #include "actors/llm/answer.hpp"
-#include "actors/memory/token_estimate.hpp"
 
 #include <fmt/format.h>
 
@@ -10,6 +9,9 @@ namespace {
 
 /// Bytes of a summary: 200 words in any script.
 constexpr std::size_t summary_max = 4'096;
+
+/// Bytes of a tool's result below which it is not cut: less says nothing.
+constexpr std::size_t result_bytes_min = 256;
 
 bool is_blank(std::string_view text) {
   return text.find_first_not_of(" \t\r\n") == text.npos;
@@ -91,31 +93,60 @@ task<unit> chat_agent::open_turn() {
   if (!named)
     co_return std::move(named).error();
   co_await go(turn_state::streaming_response);
+  std::vector<kept_turn> fallen;
   if (in_.messages) {
-    if (!options_.system.empty())
-      history_.push_back(text_message("system", options_.system));
+    std::vector<std::string> all;
     for (auto& m : *in_.messages)
-      history_.push_back(std::move(m.text));
-    co_return unit{};
+      all.push_back(std::move(m.text));
+    kept_ = {};
+    own_ = read_context(std::move(all));
+    tail_ = std::move(own_.last);
+    fallen = slide(own_, tokens_in(tail_), options_.window_tokens);
+  } else {
+    tail_.push_back(user_message(*in_.message, in_.images.value_or(std::vector<std::string>{})));
+    if (keeps_history())
+      fallen = slide(kept_, tokens_in(tail_), options_.window_tokens);
   }
-  if (keeps_history()) {
-    auto coming = estimate_tokens(*in_.message) + message_tokens;
-    auto fallen = slide(kept_, coming, options_.window_tokens);
-    auto summed = co_await sum_up(std::move(fallen));
-    if (!summed)
-      co_return std::move(summed).error();
-  }
-  history_ = messages_of(keeps_history() ? kept_ : conversation{}, options_.system);
-  tail_.push_back(user_message(*in_.message, in_.images.value_or(std::vector<std::string>{})));
+  auto told = co_await let_go(std::move(fallen));
+  if (!told)
+    co_return std::move(told).error();
+  lay_out();
   co_return unit{};
 }
 
-// A conversation goes on without a summary rather than not at all; the model's failure stands in its
-// own events.
-task<unit> chat_agent::sum_up(std::vector<kept_turn> fallen) {
-  if (fallen.empty() || options_.summary_model.empty())
+// What goes to the model before this turn.
+void chat_agent::lay_out() {
+  history_.clear();
+  if (!in_.messages) {
+    history_ = messages_of(keeps_history() ? kept_ : conversation{}, options_.system);
+    return;
+  }
+  auto add = [this](const std::vector<std::string>& more) {
+    history_.insert(history_.end(), more.begin(), more.end());
+  };
+  if (!options_.system.empty())
+    history_.push_back(text_message("system", options_.system));
+  add(own_.before);
+  add(messages_of(kept_, {}));
+  for (const auto& turn : own_.turns)
+    add(turn);
+}
+
+// What has fallen out of the window. A conversation goes on without a summary rather than not at all;
+// the model's failure stands in its own events.
+task<unit> chat_agent::let_go(std::vector<kept_turn> fallen) {
+  if (fallen.empty())
     co_return unit{};
-  auto call = llm(options_.summary_model).complete(summary_prompt(kept_.summary, fallen));
+  chat_window_event e;
+  e.forgotten = static_cast<std::int64_t>(fallen.size());
+  e.summary = !options_.summary_model.empty();
+  co_await emit(e);
+  if (options_.summary_model.empty())
+    co_return unit{};
+  conversation part; // a caller may send a hundred windows: the newest one is told
+  part.window = std::move(fallen);
+  (void)slide(part, 0, options_.window_tokens);
+  auto call = llm(options_.summary_model).complete(summary_prompt(kept_.summary, part.window));
   auto summary = co_await std::move(call);
   if (!summary && summary.error().code == errc::cancelled)
     co_return std::move(summary).error();
@@ -149,17 +180,34 @@ task<reply> chat_agent::ask() {
       out_.output_tokens += said->output_tokens;
       co_return said;
     }
-    if (!is_too_long(said.error()) || !keeps_history() || kept_.window.empty())
+    if (!is_too_long(said.error()))
+      co_return said;
+    auto less = co_await shorten();
+    if (!less)
+      co_return std::move(less).error();
+    if (!*less)
       co_return said;
     --out_.model_calls; // it was not asked
-    co_await go(turn_state::error_recovery);
-    auto fallen = halve(kept_);
-    auto summed = co_await sum_up(std::move(fallen));
-    if (!summed)
-      co_return std::move(summed).error();
-    history_ = messages_of(kept_, options_.system);
-    co_await go(turn_state::streaming_response);
   }
+}
+
+// First earlier turns go, then the results of this one are cut, so that no call is without its result.
+// @returns whether there is less now
+task<bool> chat_agent::shorten() {
+  std::vector<kept_turn> fallen;
+  if (in_.messages)
+    fallen = halve(own_);
+  else if (keeps_history())
+    fallen = halve(kept_);
+  if (fallen.empty() && !halve_results(tail_, result_bytes_min))
+    co_return false;
+  co_await go(turn_state::error_recovery);
+  auto told = co_await let_go(std::move(fallen));
+  if (!told)
+    co_return std::move(told).error();
+  lay_out();
+  co_await go(turn_state::streaming_response);
+  co_return true;
 }
 
 call_effect<reply> chat_agent::question() {
@@ -218,7 +266,8 @@ task<chat_output> chat_agent::gave_up(error why) {
   if (machine_.now() != turn_state::error_recovery)
     co_await go(turn_state::error_recovery);
   co_await go(turn_state::awaiting_input);
-  if (why.code == errc::cancelled || options_.degraded.empty())
+  // What is too long is so tomorrow: nobody should be told to try again later.
+  if (why.code == errc::cancelled || is_too_long(why) || options_.degraded.empty())
     co_return std::move(why);
   out_.text = options_.degraded;
   out_.finish = "degraded";

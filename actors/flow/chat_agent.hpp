@@ -7,6 +7,7 @@
 #include "actors/flow/chat_messages.hpp"
 #include "actors/flow/chat_options.hpp"
 #include "actors/flow/chat_words.hpp"
+#include "actors/memory/caller_context.hpp"
 #include "actors/memory/conversation.hpp"
 #include "actors/memory/conversation_state.hpp"
 #include "actors/tool/tool_catalog.hpp"
@@ -52,7 +53,9 @@ private:
 
   // -- the turn: chat_agent.cpp --
   task<unit> open_turn();
-  task<unit> sum_up(std::vector<kept_turn> fallen);
+  task<unit> let_go(std::vector<kept_turn> fallen);
+  void lay_out();
+  task<bool> shorten();
   task<chat::reply> ask();
   task<unit> ask_for_words(bool asks_for_tools);
   task<chat_output> answered(std::string text);
@@ -90,7 +93,8 @@ private:
 
   std::shared_ptr<const setup> setup_;
   const chat_options& options_;
-  conversation kept_;
+  conversation kept_;   ///< with a caller's conversation only the summary of what has left it
+  caller_context own_;  ///< the caller's, without its last turn
   chat_input in_;
   chat_output out_;
   turn_machine machine_;

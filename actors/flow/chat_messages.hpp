@@ -83,6 +83,14 @@ struct chat_state_event {
 };
 BOOST_DESCRIBE_STRUCT(chat_state_event, (), (event, state, from))
 
+/// Earlier turns are not told to the model any more.
+struct chat_window_event {
+  std::string event = "window.slid";
+  std::int64_t forgotten = 0; ///< turns
+  bool summary = false;       ///< it gets one of them, unless the summary's model fails
+};
+BOOST_DESCRIBE_STRUCT(chat_window_event, (), (event, forgotten, summary))
+
 struct chat_tool_started {
   std::string event = "tool.started";
   std::string call; ///< the model's id of it

@@ -39,13 +39,13 @@ struct chat_options {
   /// What is said where no model could be asked; empty: the turn fails.
   std::string degraded;
 
-  // What a conversation keeps; with `key` only
-  /// Summary and kept turns may cost so many tokens in each model call: half of the smallest context
-  /// still in use, with room for tools and the answer.
+  // What of a conversation the model is told
+  /// Summary, turns and the question may cost so many tokens in each model call, whoever keeps them:
+  /// half of the smallest context still in use, with room for tools and the answer.
   std::uint32_t window_tokens = 8'000;
   /// Who sums up what falls out of the window; empty: it is forgotten.
   std::string summary_model;
-  /// Silent for longer, it begins anew; 0: never.
+  /// Silent for longer, one that the agent keeps begins anew, and leaves the store; 0: never.
   std::chrono::milliseconds conversation_ttl = std::chrono::hours{24 * 30};
 
   // Performance

@@ -65,6 +65,7 @@ private:
   static constexpr std::uint64_t take_up_timer = ~std::uint64_t{0};
   static constexpr std::uint64_t purge_timer = take_up_timer - 1;
   static constexpr std::uint64_t drain_timer = take_up_timer - 2;
+  static constexpr std::uint64_t sweep_timer = take_up_timer - 3;
 
   // Requests kept while recovery reads what is open, or while a key is being looked up.
   static constexpr std::size_t stash_max = 100'000;
@@ -215,6 +216,12 @@ private:
   dispatcher_stats stats() const;
   void purge();
 
+  // -- conversations that have expired, in dispatcher_sweep.cpp --
+  void sweep();
+  void sweep(const agent_state& a, const store::old_state& last);
+  void forget(const agent_state& a, utc_time before, const std::vector<store::old_state>& old);
+  std::set<std::string> busy_keys(const agent_state& a) const;
+
   // -- dead letters, in dispatcher_letters.cpp --
   void on_file_letter(file_letter& f);
   void on_letter(letter_request& r, caf::response_promise promise);
@@ -267,6 +274,7 @@ private:
   std::vector<caf::response_promise> idle_waiters_;
   std::vector<caf::response_promise> drain_waiters_;
   std::multimap<lsn, caf::response_promise> letter_replies_; ///< told once durable
+  std::map<std::string, store::old_state> sweeping_; ///< agents with more to forget, and how far it is
   steady_time expired_since_{};
   std::uint32_t expired_filed_ = 0; ///< since then
   invocation_no last_no_ = 0;

@@ -89,6 +89,7 @@ void dispatcher::on_open_page(open_page& page) {
   unstash();
   take_up();
   purge();
+  sweep();
 }
 
 // A parent that has ended while a child it waited for is open had given the child up (it lost a

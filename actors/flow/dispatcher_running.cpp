@@ -337,6 +337,8 @@ void dispatcher::on_timer(std::uint64_t id) {
     take_up();
   } else if (id == purge_timer) {
     purge();
+  } else if (id == sweep_timer) {
+    sweep();
   } else if (id == drain_timer) {
     std::uint64_t left = 0;
     for (auto& [_, a] : agents_)

@@ -93,7 +93,7 @@ void invocation::next_generation(std::string state) {
   if (!saved.empty())
     out_.add(journal::entry{journal::state_loaded{keep_state(saved)}});
   if (!saved.empty() && planted(planted_bug::state_saved_at_checkpoint))
-    extra().state = store::saved_state{who_.agent, who_.key, saved};
+    extra().state = store::saved_state{who_.agent, who_.key, saved, world_.env.clock.now()};
   if (planted(planted_bug::signal_not_carried_over))
     signals_.clear();
   for (const auto& s : signals_)
@@ -134,7 +134,8 @@ void invocation::finish(store::status state, result<std::string> value) {
     return;
   bool keeps = state == store::status::completed && agent_ && agent_->keeps_state();
   if (keeps)
-    extra().state = store::saved_state{who_.agent, who_.key, agent_->save_state()};
+    extra().state = store::saved_state{who_.agent, who_.key, agent_->save_state(),
+                                       world_.env.clock.now()};
   live_ = true; // what is abandoned now is noted
   drop_coroutine();
   journal::ended end;

@@ -187,7 +187,8 @@ bool invocation::end_turn() {
     // As in a monitor: what it has changed so far is seen by those that it lets in.
     auto state = agent_->save_state();
     out_.add(journal::entry{journal::state_loaded{keep_state(state)}});
-    extra().state = store::saved_state{who_.agent, who_.key, std::move(state)};
+    extra().state = store::saved_state{who_.agent, who_.key, std::move(state),
+                                       world_.env.clock.now()};
     has_key_ = false;
     mark_suspended();
     key_until_ = flush();

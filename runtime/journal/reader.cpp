@@ -71,6 +71,9 @@ caf::actor spawn_reader(caf::actor_system& system, journal::commit_log& log) {
       [&store](const load_finished& ask) {
         return finished_page{store.finished_before(ask.before, ask.keyed, ask.limit)};
       },
+      [&store](const load_old_states& ask) {
+        return old_states_page{store.old_states(ask.agent, ask.before, ask.last, ask.limit)};
+      },
       [&store](const find_claim& ask) { return found_claim{load_claim(store, ask.what)}; },
       [&store](const count_claims& ask) { return counted_claims{store.count_claims(ask.now)}; },
       [&store](const list_letters& ask) {

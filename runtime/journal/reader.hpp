@@ -65,6 +65,17 @@ struct finished_page {
   result<std::vector<invocation_no>> what;
 };
 
+/// Saved states that are older than `before`. Answered with an `old_states_page`.
+struct load_old_states {
+  std::string agent;
+  utc_time before{};
+  store::old_state last{}; ///< of the page before
+  std::uint32_t limit = 500;
+};
+struct old_states_page {
+  result<std::vector<store::old_state>> what;
+};
+
 /// The whole journal of an invocation as a file: see exported.hpp. Answered with an `exported_text`.
 struct load_export {
   invocation_no no = 0;
@@ -112,6 +123,8 @@ CAF_ALLOW_UNSAFE_MESSAGE_TYPE(troupe::load_open)
 CAF_ALLOW_UNSAFE_MESSAGE_TYPE(troupe::open_page)
 CAF_ALLOW_UNSAFE_MESSAGE_TYPE(troupe::load_finished)
 CAF_ALLOW_UNSAFE_MESSAGE_TYPE(troupe::finished_page)
+CAF_ALLOW_UNSAFE_MESSAGE_TYPE(troupe::load_old_states)
+CAF_ALLOW_UNSAFE_MESSAGE_TYPE(troupe::old_states_page)
 CAF_ALLOW_UNSAFE_MESSAGE_TYPE(troupe::load_export)
 CAF_ALLOW_UNSAFE_MESSAGE_TYPE(troupe::exported_text)
 CAF_ALLOW_UNSAFE_MESSAGE_TYPE(troupe::find_claim)

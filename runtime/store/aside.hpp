@@ -100,6 +100,13 @@ struct claim_count {
   std::uint64_t expired = 0;
 };
 
+/// Saved states of keyed agents to forget, where nobody has saved them again meanwhile.
+struct forgotten_states {
+  std::string agent;
+  utc_time before{}; ///< only those that were saved before
+  std::vector<std::string> keys;
+};
+
 /// What a unit writes of all this.
 struct aside {
   std::vector<claim> claims;           ///< replace what stood there
@@ -108,6 +115,7 @@ struct aside {
   std::vector<letter> letters;
   std::vector<journal::lsn> dropped;   ///< letters to forget
   bool letters_answered = false;       ///< forget those of the unit's invocation
+  forgotten_states states{};
 };
 
 /// Claims that one unit purges: some milliseconds, so that no step waits long.

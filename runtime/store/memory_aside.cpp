@@ -23,6 +23,13 @@ void memory_disk::image::write_aside(const unit& u) {
   }
   for (auto id : what.dropped)
     letters.erase(id);
+  forget(what.states);
+}
+
+void memory_disk::image::forget(const forgotten_states& old) {
+  for (const auto& key : old.keys)
+    if (auto it = states.find({old.agent, key}); it != states.end() && it->second.saved < old.before)
+      states.erase(it);
 }
 
 void memory_disk::image::put_claim(const claim& c) {

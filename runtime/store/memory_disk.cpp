@@ -57,7 +57,7 @@ void memory_disk::image::apply(const unit& u) {
   for (const auto& hash : u.references)
     refer(hash);
   if (u.state)
-    states[{u.state->agent, u.state->key}] = u.state->body;
+    states[{u.state->agent, u.state->key}] = *u.state;
   if (u.trim_before > 0)
     trim(u.invocation, u.trim_before);
   for (auto no : u.purge)

@@ -25,7 +25,7 @@ struct memory_disk::image {
   std::map<invocation_no, record> records;
   std::map<invocation_no, std::map<lsn, std::string>> rows;
   std::map<name_pair, invocation_no> idempotency;
-  std::map<name_pair, std::string> states;
+  std::map<name_pair, saved_state> states;
   std::unordered_map<digest, held_blob> blobs;
   std::map<claim_key, claim> claims;
   std::map<lsn, letter> letters;
@@ -42,6 +42,7 @@ private:
   void trim(invocation_no no, lsn before);
   void purge(invocation_no no);
   void write_aside(const unit& u);
+  void forget(const forgotten_states& old);
   void put_claim(const claim& c);
   void drop_claim(std::map<claim_key, claim>::iterator at);
   void settle_claim(const settlement& s);

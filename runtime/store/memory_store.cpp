@@ -4,6 +4,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <tuple>
 
 namespace troupe::store {
 
@@ -132,7 +133,26 @@ result<std::optional<std::string>> memory_store::load_state(std::string_view age
     return ok.error();
   const auto& states = disk_->image_->states;
   auto it = states.find({std::string{agent}, std::string{key}});
-  return it == states.end() ? std::nullopt : std::optional{it->second};
+  return it == states.end() ? std::nullopt : std::optional{it->second.body};
+}
+
+result<std::vector<old_state>> memory_store::old_states(std::string_view agent, utc_time before,
+                                                        const old_state& last,
+                                                        std::uint32_t limit) {
+  std::lock_guard lock{disk_->mutex_};
+  if (auto ok = alive(); !ok)
+    return ok.error();
+  std::vector<old_state> out;
+  auto after = std::pair{last.saved, std::string_view{last.key}};
+  for (const auto& [_, s] : disk_->image_->states)
+    if (s.agent == agent && s.saved < before
+        && std::pair{s.saved, std::string_view{s.key}} > after)
+      out.push_back({s.saved, s.key});
+  std::sort(out.begin(), out.end(), [](const auto& a, const auto& b) {
+    return std::tie(a.saved, a.key) < std::tie(b.saved, b.key);
+  });
+  out.resize(std::min<std::size_t>(out.size(), limit));
+  return out;
 }
 
 result<std::vector<open_entry>> memory_store::open_after(invocation_no after,

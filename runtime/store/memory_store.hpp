@@ -104,6 +104,8 @@ public:
   result<std::string> load_blob(const digest& hash) override;
   result<std::optional<std::string>> load_state(std::string_view agent,
                                                 std::string_view key) override;
+  result<std::vector<old_state>> old_states(std::string_view agent, utc_time before,
+                                            const old_state& last, std::uint32_t limit) override;
   result<std::vector<open_entry>> open_after(invocation_no after, std::uint32_t limit) override;
   result<std::vector<invocation_no>> finished_before(utc_time t, utc_time keyed,
                                                      std::uint32_t limit) override;

@@ -59,6 +59,9 @@ reader::reader(database db)
     blob_(db_.prepare("SELECT bytes FROM blob JOIN blob_body ON blob_body.id = blob.body"
                       " WHERE hash = ?1")),
     state_(db_.prepare("SELECT body FROM agent_state WHERE agent = ?1 AND key = ?2")),
+    old_states_(db_.prepare("SELECT saved, key FROM agent_state INDEXED BY agent_state_saved"
+                            " WHERE agent = ?1 AND saved < ?2 AND (saved, key) > (?3, ?4)"
+                            " ORDER BY saved, key LIMIT ?5")),
     open_(db_.prepare("SELECT no, agent, key, idempotency_key, input_hash, state, wake_at,"
                       " deadline, parent, parent_effect FROM invocation"
                       " INDEXED BY invocation_open WHERE state < 10 AND no > ?1"
@@ -72,8 +75,8 @@ reader::reader(database db)
                          " FROM dead_letter WHERE id < ?1 ORDER BY id DESC LIMIT ?2")) {}
 
 bool reader::ready() const noexcept {
-  return by_number_ && by_key_ && rows_ && blob_ && state_ && open_ && finished_ && claim_
-         && claims_ && letters_;
+  return by_number_ && by_key_ && rows_ && blob_ && state_ && old_states_ && open_ && finished_
+         && claim_ && claims_ && letters_;
 }
 
 result<std::optional<record>> reader::one(cursor& rows) {
@@ -157,6 +160,18 @@ result<std::optional<std::string>> reader::load_state(std::string_view agent,
   if (rows.failed())
     return db_.failure("loading a saved state");
   return std::optional<std::string>{};
+}
+
+result<std::vector<old_state>> reader::old_states(std::string_view agent, utc_time before,
+                                                  const old_state& last, std::uint32_t limit) {
+  std::lock_guard lock{mutex_};
+  cursor rows{old_states_, agent, before, last.saved, last.key, limit};
+  std::vector<old_state> out;
+  while (rows.next())
+    out.push_back({rows.time(0), rows.string(1)});
+  if (rows.failed())
+    return db_.failure("listing old states");
+  return out;
 }
 
 result<std::vector<open_entry>> reader::open_after(invocation_no after, std::uint32_t limit) {

@@ -18,6 +18,8 @@ public:
   result<std::vector<stored_row>> load(invocation_no no);
   result<std::string> load_blob(const digest& hash);
   result<std::optional<std::string>> load_state(std::string_view agent, std::string_view key);
+  result<std::vector<old_state>> old_states(std::string_view agent, utc_time before,
+                                            const old_state& last, std::uint32_t limit);
   result<std::vector<open_entry>> open_after(invocation_no after, std::uint32_t limit);
   result<std::vector<invocation_no>> finished_before(utc_time t, utc_time keyed,
                                                      std::uint32_t limit);
@@ -38,6 +40,7 @@ private:
   statement rows_;
   statement blob_;
   statement state_;
+  statement old_states_;
   statement open_;
   statement finished_;
   statement claim_;

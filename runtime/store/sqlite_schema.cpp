@@ -53,7 +53,14 @@ CREATE TABLE dead_letter(
 CREATE INDEX dead_letter_inv ON dead_letter(inv) WHERE inv <> 0;
 )";
 
-constexpr std::array steps{version_1, version_2, version_3};
+// From 3 to 4: what nobody has touched for long is found. What stands there already counts from now.
+constexpr auto version_4 = R"(
+ALTER TABLE agent_state ADD COLUMN saved INTEGER NOT NULL DEFAULT 0;
+UPDATE agent_state SET saved = CAST(strftime('%s', 'now') AS INTEGER) * 1000000;
+CREATE INDEX agent_state_saved ON agent_state(agent, saved);
+)";
+
+constexpr std::array steps{version_1, version_2, version_3, version_4};
 static_assert(steps.size() == schema_version);
 
 result<std::int64_t> version_of(database& db) {

@@ -7,7 +7,7 @@ namespace troupe::store {
 
 /// The version of the tables (`PRAGMA user_version`). A change of them is a new version with a step
 /// in `sqlite_schema.cpp` that migrates from the one before.
-inline constexpr std::int64_t schema_version = 3;
+inline constexpr std::int64_t schema_version = 4;
 
 /// Marks the file as a troupe store (`PRAGMA application_id`): "trup".
 inline constexpr std::int64_t schema_application = 0x74727570;

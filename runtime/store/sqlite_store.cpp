@@ -124,6 +124,12 @@ result<std::optional<std::string>> sqlite_store::load_state(std::string_view age
   return reader_->load_state(agent, key);
 }
 
+result<std::vector<old_state>> sqlite_store::old_states(std::string_view agent, utc_time before,
+                                                        const old_state& last,
+                                                        std::uint32_t limit) {
+  return reader_->old_states(agent, before, last, limit);
+}
+
 result<std::vector<open_entry>> sqlite_store::open_after(invocation_no after,
                                                          std::uint32_t limit) {
   return reader_->open_after(after, limit);

@@ -33,8 +33,11 @@ writer::writer(database db, const ownership& found)
                         " deadline = iif(?7, ?8, deadline),"
                         " idempotency_key = iif(?9, '', idempotency_key)"
                         " WHERE no = ?6 AND (?4 <> 4294967295 OR state < 10 OR ?9)")),
-    state_(db_.prepare("INSERT INTO agent_state(agent, key, body) VALUES(?1, ?2, ?3)"
-                       " ON CONFLICT(agent, key) DO UPDATE SET body = excluded.body")),
+    state_(db_.prepare("INSERT INTO agent_state(agent, key, body, saved) VALUES(?1, ?2, ?3, ?4)"
+                       " ON CONFLICT(agent, key) DO UPDATE SET body = excluded.body,"
+                       " saved = excluded.saved")),
+    forget_state_(db_.prepare("DELETE FROM agent_state WHERE agent = ?1 AND key = ?2"
+                              " AND saved < ?3")),
     old_rows_(db_.prepare("SELECT lsn, body FROM journal WHERE inv = ?1 AND lsn < ?2 AND lsn >"
                           " (SELECT min(lsn) FROM journal WHERE inv = ?1)")),
     drop_old_rows_(db_.prepare("DELETE FROM journal WHERE inv = ?1 AND lsn < ?2 AND lsn >"
@@ -47,6 +50,7 @@ writer::writer(database db, const ownership& found)
 
 bool writer::ready() const noexcept {
   return begin_ && commit_ && epoch_ && probe_ && append_ && create_ && change_ && state_
+         && forget_state_
          && old_rows_ && drop_old_rows_ && all_rows_ && drop_rows_ && drop_record_ && mark_
          && blobs_.ready() && claims_.ready() && letters_.ready();
 }
@@ -111,16 +115,23 @@ bool writer::write(const unit& u) {
   for (const auto& hash : u.references)
     if (!blobs_.refer(hash))
       return false;
-  if (u.state && !state_.run(u.state->agent, u.state->key, u.state->body))
+  if (u.state && !state_.run(u.state->agent, u.state->key, u.state->body, u.state->saved))
     return false;
   if (u.trim_before > 0 && !trim(u.invocation, u.trim_before))
     return false;
   if (u.beside && !u.beside->letters.empty())
     batch_lsn_ = std::max(batch_lsn_, u.at);
   if (u.beside
-      && (!claims_.write(*u.beside) || !letters_.write(u.at, u.invocation, *u.beside)))
+      && (!claims_.write(*u.beside) || !letters_.write(u.at, u.invocation, *u.beside)
+          || !forget(u.beside->states)))
     return false;
   return std::all_of(u.purge.begin(), u.purge.end(), [&](auto no) { return purge(no); });
+}
+
+bool writer::forget(const forgotten_states& old) {
+  return std::all_of(old.keys.begin(), old.keys.end(), [&](const auto& key) {
+    return forget_state_.run(old.agent, key, old.before);
+  });
 }
 
 bool writer::create(const record& r) {

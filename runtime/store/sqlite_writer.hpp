@@ -30,6 +30,7 @@ private:
   bool write(const batch& b);
   bool write(const unit& u);
   bool create(const record& r);
+  bool forget(const forgotten_states& old);
   bool trim(invocation_no no, lsn before);
   bool purge(invocation_no no);
   /// Releases what the rows (lsn, body) that `select` finds refer to.
@@ -52,6 +53,7 @@ private:
   statement create_;
   statement change_;
   statement state_;
+  statement forget_state_;
   statement old_rows_;
   statement drop_old_rows_;
   statement all_rows_;

@@ -87,6 +87,13 @@ struct saved_state {
   std::string agent;
   std::string key;
   std::string body;
+  utc_time saved{}; ///< when; what is older than its agent wants is forgotten
+};
+
+/// A saved state that has become old.
+struct old_state {
+  utc_time saved{};
+  std::string key;
 };
 
 /// What one appender wants durable together. Parts that are empty cost nothing.
@@ -179,6 +186,12 @@ public:
   /// client may still repeat only before `keyed`.
   virtual result<std::vector<invocation_no>> finished_before(utc_time t, utc_time keyed,
                                                              std::uint32_t limit) = 0;
+
+  /// Saved states of this agent from before `before`, the oldest first, at most `limit`; those that
+  /// come after `last` in this order.
+  virtual result<std::vector<old_state>> old_states(std::string_view agent, utc_time before,
+                                                    const old_state& last,
+                                                    std::uint32_t limit) = 0;
 
   /// What is known of a business action, and how many are (and have expired by `now`).
   virtual result<std::optional<claim>> find_claim(const claim_key& what) = 0;

@@ -62,6 +62,11 @@ public:
                                                 std::string_view key) override {
     return beneath_->load_state(agent, key);
   }
+  result<std::vector<store::old_state>> old_states(std::string_view agent, utc_time before,
+                                                   const store::old_state& last,
+                                                   std::uint32_t limit) override {
+    return beneath_->old_states(agent, before, last, limit);
+  }
   result<std::vector<store::open_entry>> open_after(store::invocation_no after,
                                                     std::uint32_t limit) override {
     return beneath_->open_after(after, limit);

@@ -16,9 +16,14 @@ namespace {
 const std::string keyed = "key = \"conversation\"\n";
 
 conversation kept(kit::world& w, const std::string& key) {
-  store::memory_store disk{w.disk, 1};
+  store::memory_store disk{w.disk->clone(), 1}; // who opens the disk itself is its new owner
   auto state = disk.load_state("desk", key).value().value_or("");
   return state.empty() ? conversation{} : from_json<conversation>(state).value();
+}
+
+std::size_t states_kept(kit::world& w) {
+  store::memory_store disk{w.disk->clone(), 1};
+  return disk.old_states("desk", never, {}, 10'000).value().size();
 }
 
 /// A model that says how many messages it has got, and what the first of the user's was.
@@ -138,6 +143,107 @@ TEST_CASE("a model whose context is smaller than the window is asked for less") 
   CHECK(kept(w, "a").window.size() < 4);
 }
 
+namespace {
+
+/// A model with a context of so many bytes, which says how many messages it has got.
+kit::scripted_llm narrow(std::size_t bytes) {
+  kit::scripted_llm m{"fast"};
+  m.by([bytes](const kit::scripted_call& c) {
+    if (c.body.size() > bytes)
+      return std::optional{
+        kit::fails(errc::invalid_input, "the messages are longer than the model's context: 800 tokens")};
+    return std::optional{
+      kit::says(fmt::format("{} messages", std::count(c.body.begin(), c.body.end(), '\n')))};
+  });
+  return m;
+}
+
+/// So many turns of a caller, each with a call of a tool, and a question.
+std::string long_talk(int turns, std::size_t bytes) {
+  std::string out = R"({"messages":[{"role":"system","content":"Be brief."})";
+  for (int i = 0; i < turns; ++i)
+    out += fmt::format(
+      R"(,{{"role":"user","content":"{0:0>{1}}"}},{{"role":"assistant","content":null,"tool_calls":)"
+      R"([{{"id":"c{0}","type":"function","function":{{"name":"orders","arguments":"{{}}"}}}}]}},)"
+      R"({{"role":"tool","tool_call_id":"c{0}","content":"found"}},)"
+      R"({{"role":"assistant","content":"{0}"}})",
+      i, bytes);
+  return out + R"(,{"role":"user","content":"And now?"}]})";
+}
+
+} // namespace
+
+TEST_CASE("a caller's conversation that is longer than the window goes on with its last turns") {
+  kit::world w;
+  std::string asked;
+  kit::scripted_llm model{"fast"};
+  model.by([&asked](const kit::scripted_call& c) {
+    if (c.body.find("Sum up") == c.body.npos)
+      asked = c.body;
+    return std::optional{kit::says(c.body.find("Sum up") == c.body.npos ? "Fine." : "SUMMARY")};
+  });
+  kit::stage aut{w, desk_with(model, "window_tokens = 1000\nsummary_model = \"fast\"\n")};
+
+  auto a = turn(aut, long_talk(20, 400));
+
+  CHECK(output_of(a).text == "Fine.");
+  CHECK(asked.find("Be brief.") != std::string::npos);
+  CHECK(asked.find("What was said earlier in this conversation: SUMMARY") != std::string::npos);
+  CHECK(asked.find(std::string(300, '0') + "\n") == std::string::npos);
+  CHECK(asked.size() < 4 * 1'200);
+  CHECK(asked.find("And now?") != std::string::npos);
+  auto told = emitted(aut, a.id);
+  CHECK(std::any_of(told.begin(), told.end(), [](const auto& e) {
+    return e.find(R"("event":"window.slid","forgotten":)") != e.npos;
+  }));
+}
+
+TEST_CASE("a caller's conversation that is too long for the model is asked with less of it") {
+  kit::world w;
+  kit::stage aut{w, desk_with(narrow(3'000))};
+
+  auto out = output_of(turn(aut, long_talk(20, 400)));
+
+  CHECK(out.text == "23 messages"); // 20 turns, 10, 5; two of the system, one question
+  CHECK(out.model_calls == 1);
+}
+
+TEST_CASE("where one message alone is too long for the model it is an error") {
+  kit::world w;
+  kit::stage aut{w, desk_with(narrow(3'000), R"(degraded = "Later, please.")")};
+
+  auto a = turn(aut, R"({"messages":[{"role":"user","content":")" + std::string(4'000, 'u') + R"("}]})");
+
+  REQUIRE_FALSE(a.value);
+  CHECK(a.value.error().code == errc::invalid_input);
+}
+
+TEST_CASE("results of tools that are too long for the model are cut rather than the turn lost") {
+  for (auto more : {std::string{}, keyed}) {
+    kit::scripted_llm model{"fast"};
+    model.by([](const kit::scripted_call& c) {
+      if (c.body.size() > 3'000)
+        return std::optional{
+          kit::fails(errc::invalid_input, "the messages are longer than the model's context")};
+      return std::optional{c.body.find("rrrr") == c.body.npos
+                             ? kit::calls_tools({{"orders", R"({"id":"1"})"}, {"orders", R"({"id":"2"})"}})
+                             : kit::says("Done.")};
+    });
+    kit::scripted_tool orders{"orders"};
+    orders.otherwise(kit::says(std::string(6'000, 'r')));
+    auto o = kit::play_text(desk(more));
+    o.models.push_back(model);
+    o.tools = {orders, refunds()};
+    kit::world w;
+    kit::stage aut{w, std::move(o)};
+
+    auto a = turn(aut, asks("a", "find them"));
+
+    CHECK(output_of(a).text == "Done.");
+    CHECK(w.total("tool:orders") == 2);
+  }
+}
+
 TEST_CASE("after a long silence a conversation begins anew") {
   kit::world w;
   kit::stage aut{w, desk_with(counting(), keyed + "conversation_ttl = \"1h\"\n")};
@@ -151,6 +257,52 @@ TEST_CASE("after a long silence a conversation begins anew") {
   CHECK(within.text == "4 messages");
   CHECK(after.text == "2 messages");
   CHECK(kept(w, "a").turns == 1);
+}
+
+TEST_CASE("conversations that have expired leave the store, also those of a process that is gone") {
+  kit::world w;
+  const auto ttl = keyed + "conversation_ttl = \"1d\"";
+  {
+    kit::stage before{w, desk_with(counting(), ttl)};
+    for (int i = 0; i < 1'200; ++i) // more than two pages
+      (void)turn(before, asks(fmt::format("old-{}", i), "one"));
+  }
+  kit::stage aut{w, desk_with(counting(), ttl)};
+  aut.run(20h);
+  (void)turn(aut, asks("young", "one"));
+  CHECK(states_kept(w) == 1'201);
+
+  aut.run(5h);
+
+  CHECK(states_kept(w) == 1);
+  CHECK(kept(w, "young").turns == 1);
+  std::size_t told = 0;
+  constexpr std::string_view states = "\"states\":";
+  for (const auto& line : aut.trace())
+    if (line.find("store.purged") != line.npos && line.find(states) != line.npos)
+      told += std::stoul(line.substr(line.find(states) + states.size()));
+  CHECK(told == 1'200);
+}
+
+TEST_CASE("a conversation in which a turn still runs stays however old it is") {
+  kit::world w;
+  kit::stage aut{w, desk_with(to_last({{"hello", kit::says("Hello.")},
+                                       {"give", kit::calls_tool("refund", R"({"id":"o-1"})")},
+                                       {"refunded", kit::says("Done.")}}),
+                              keyed + "conversation_ttl = \"1d\"\napprove = [\"refund\"]\n"
+                                      "approve_timeout = \"30d\"")};
+  (void)turn(aut, asks("a", "hello"));
+  auto a = aut.invoke("desk", asks("a", "give it back"));
+  aut.run(24h * 3);
+  CHECK(states_kept(w) == 1);
+
+  (void)aut.ask<command_reply>(signal_request{a->id, "approve", R"({"approved":true})"});
+  aut.run_until([&] { return a->ended; });
+
+  CHECK(output_of(*a).text == "Done.");
+  CHECK(kept(w, "a").turns == 2);
+  aut.run(24h * 2);
+  CHECK(states_kept(w) == 0);
 }
 
 TEST_CASE("a caller's own conversation neither reads nor writes the one of that name") {
@@ -246,7 +398,7 @@ TEST_CASE("a long conversation is whole after a crash in the middle of a turn") 
 
 TEST_CASE("a thousand conversations at once are not mixed up") {
   constexpr int conversations = 1'000;
-  constexpr int turns = 4;
+  constexpr int turns = 20;
   kit::scripted_llm model{"fast"};
   model.by([](const kit::scripted_call& c) { // the beginning of the first and of the last message
     auto first = c.body.substr(c.body.find('\n') + 1);
@@ -254,7 +406,7 @@ TEST_CASE("a thousand conversations at once are not mixed up") {
                            .after(std::chrono::milliseconds{c.body.size() % 7})};
   });
   kit::world w;
-  auto o = desk_with(model, keyed);
+  auto o = desk_with(model, keyed + "depth_max = 100000");
   kit::stage aut{w, std::move(o)};
   auto input = [](int c, int t) {
     return asks(fmt::format("c-{}", c), fmt::format("from {}. turn {}", c, t));
@@ -264,8 +416,11 @@ TEST_CASE("a thousand conversations at once are not mixed up") {
   for (int t = 0; t < turns; ++t)
     for (int c = 0; c < conversations; ++c)
       all.push_back(aut.invoke("desk", input(c, t)));
+  std::size_t ended = 0;
   aut.run_until([&] {
-    return std::all_of(all.begin(), all.end(), [](const auto& a) { return a->ended; });
+    while (ended < all.size() && all[ended]->ended)
+      ++ended;
+    return ended == all.size();
   });
 
   int wrong = 0;

@@ -211,6 +211,43 @@ TEMPLATE_TEST_CASE("a list is filtered, newest first, in pages", "[store]", memo
   CHECK(numbers(f) == list{4, 2});
 }
 
+TEMPLATE_TEST_CASE("old states are listed in pages, and forgotten unless they were saved again", "[store]",
+                   memory_ground, sqlite_ground) {
+  TestType ground;
+  auto s = ground.open();
+  auto saves = [&](std::string agent, std::string key, std::int64_t at) {
+    store::unit u;
+    u.state = saved_state{std::move(agent), std::move(key), "{}", utc_time{} + std::chrono::seconds{at}};
+    REQUIRE(commit(*s, std::move(u)));
+  };
+  saves("desk", "c", 3);
+  saves("desk", "b", 1);
+  saves("desk", "a", 1);
+  saves("desk", "young", 100);
+  saves("other", "a", 1);
+  auto before = utc_time{} + std::chrono::seconds{50};
+
+  auto first = s->old_states("desk", before, {}, 2).value();
+  auto second = s->old_states("desk", before, first.back(), 2).value();
+  saves("desk", "c", 60);
+  store::unit forgets;
+  forgets.beside = std::make_shared<aside>();
+  forgets.beside->states = {"desk", before, {"a", "b", "c", "nobody"}};
+  REQUIRE(commit(*s, std::move(forgets)));
+  s = ground.open();
+
+  REQUIRE(first.size() == 2);
+  CHECK(first[0].key == "a");
+  CHECK(first[1].key == "b");
+  REQUIRE(second.size() == 1);
+  CHECK(second[0].key == "c");
+  CHECK_FALSE(s->load_state("desk", "a").value());
+  CHECK(s->load_state("desk", "c").value());
+  CHECK(s->load_state("desk", "young").value());
+  CHECK(s->load_state("other", "a").value());
+  CHECK(s->old_states("desk", before, {}, 2).value().empty());
+}
+
 TEMPLATE_TEST_CASE("a trim drops what lies between the first row and the bound", "[store]",
                    memory_ground, sqlite_ground) {
   TestType ground;

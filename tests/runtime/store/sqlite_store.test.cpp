@@ -149,7 +149,7 @@ TEST_CASE("a store of a newer troupe is refused and not touched", "[store]") {
 
   REQUIRE_FALSE(refused);
   CHECK(refused.error().code == errc::conflict);
-  CHECK_THAT(refused.error().message, Contains("version 99") && Contains("versions up to 3"));
+  CHECK_THAT(refused.error().message, Contains("version 99") && Contains("versions up to 4"));
 }
 
 TEST_CASE("a file that is no store is refused and not touched", "[store]") {
