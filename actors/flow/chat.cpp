@@ -52,11 +52,13 @@ agent_class make_chat_class(const agent_options& agent,
   out.make = [shared]() -> std::unique_ptr<agent_base> {
     return std::make_unique<chat::chat_agent>(shared);
   };
-  out.accepts = [](std::string_view json) -> result<void> {
+  out.accepts = [shared](std::string_view json) -> result<void> {
     auto in = from_json<chat_input>(json);
     if (!in)
       return error{errc::invalid_input, "input: " + in.error().message};
     auto why = chat::misfit(*in);
+    if (!why)
+      why = chat::taken_name(*in, shared->tools);
     if (!why)
       why = chat::misspelled(*in);
     return why ? result<void>{std::move(*why)} : result<void>{};

@@ -266,8 +266,9 @@ task<chat_output> chat_agent::gave_up(error why) {
   if (machine_.now() != turn_state::error_recovery)
     co_await go(turn_state::error_recovery);
   co_await go(turn_state::awaiting_input);
-  // What is too long is so tomorrow: nobody should be told to try again later.
-  if (why.code == errc::cancelled || is_too_long(why) || options_.degraded.empty())
+  // What is too long is so tomorrow: nobody should be told to try again later. And who wants a form
+  // has a program that reads it.
+  if (why.code == errc::cancelled || is_too_long(why) || in_.schema || options_.degraded.empty())
     co_return std::move(why);
   out_.text = options_.degraded;
   out_.finish = "degraded";

@@ -1,6 +1,7 @@
 // What a chat agent refuses before a turn begins.
 #include "actors/flow/chat_words.hpp"
 #include "actors/llm/question.hpp"
+#include "runtime/core/schema_validator.hpp"
 
 #include <fmt/format.h>
 
@@ -24,8 +25,8 @@ std::optional<error> tools_misfit(const chat_input& in) {
                  "belongs to /messages");
   for (std::size_t i = 0; i < in.tools->size(); ++i) {
     const auto& t = (*in.tools)[i];
-    if (t.name.empty())
-      return wrong(fmt::format("/tools/{}/name: is empty", i));
+    if (t.name.empty() || t.name != spelling(t.name))
+      return wrong(fmt::format("/tools/{}/name: expected 1 to 64 letters, digits, _ and -", i));
     for (std::size_t k = 0; k < i; ++k)
       if ((*in.tools)[k].name == t.name)
         return wrong(fmt::format("/tools/{}/name: came before, as /tools/{}/name", i, k));
@@ -48,9 +49,20 @@ std::optional<error> misfit(const chat_input& in) {
     return wrong("/temperature: expected a number from 0 to 2");
   if (in.max_tokens && *in.max_tokens <= 0)
     return wrong("/max_tokens: expected a number above 0");
-  if (in.schema && !in.schema->text.starts_with('{'))
-    return wrong("/schema: expected a JSON Schema, an object");
+  if (in.schema)
+    if (auto compiled = schema_validator::compile(in.schema->text); !compiled)
+      return wrong("/schema: " + compiled.error().message);
   return tools_misfit(in);
+}
+
+std::optional<error> taken_name(const chat_input& in, const std::vector<std::string>& own) {
+  for (std::size_t i = 0; in.tools && i < in.tools->size(); ++i)
+    for (const auto& name : own)
+      if (spelling(name) == (*in.tools)[i].name)
+        return wrong(fmt::format("/tools/{}/name: the agent has a tool of this name, and carries it "
+                                 "out itself",
+                                 i));
+  return std::nullopt;
 }
 
 std::optional<error> misspelled(const chat_input& in) {

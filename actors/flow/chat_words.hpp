@@ -44,6 +44,9 @@ BOOST_DESCRIBE_STRUCT(reply, (), (text, input_tokens, output_tokens, tool_calls)
 /// What is wrong with an input that has the right shape: both messages and a message, and so on.
 std::optional<error> misfit(const chat_input& in);
 
+/// Where a tool of the caller's is called as one of the agent's `own`: nobody could tell whose is meant.
+std::optional<error> taken_name(const chat_input& in, const std::vector<std::string>& own);
+
 /// What is wrong with `messages` in it, by its place; nothing of the content is repeated.
 std::optional<error> misspelled(const chat_input& in);
 

@@ -90,6 +90,8 @@ std::string param_of(std::string_view message) {
   for (auto path = message.substr(1, end - 1); !path.empty();) {
     auto step = path.substr(0, path.find('/'));
     path.remove_prefix(std::min(path.size(), step.size() + 1));
+    if (out.starts_with("tools[") && out.ends_with(']') && step != "function" && step != "type")
+      out += ".function"; // agents know tools without this level
     if (step.find_first_not_of("0123456789") == step.npos)
       out += fmt::format("[{}]", step);
     else
@@ -153,7 +155,10 @@ std::string completion_error_json(int status, const error& why) {
     e.text("type", error_type(status));
     auto param = param_of(why.message);
     e.raw("param", param.empty() ? "null" : to_json(param));
-    e.text("code", status == 401 ? "invalid_api_key" : to_string(why.code));
+    if (status == 401)
+      e.text("code", "invalid_api_key");
+    else
+      e.raw("code", why.code == errc::none ? "null" : to_json(to_string(why.code)));
   }
   return out;
 }

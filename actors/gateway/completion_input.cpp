@@ -1,6 +1,8 @@
 // What a request of Chat Completions is made into for an agent.
 #include "actors/gateway/completion_fields.hpp"
 
+#include "runtime/core/schema_validator.hpp"
+
 #include <boost/json/object.hpp>
 #include <fmt/format.h>
 
@@ -29,6 +31,13 @@ struct name_fields {
   std::string name;
 };
 BOOST_DESCRIBE_STRUCT(name_fields, (), (name))
+
+struct function_fields {
+  std::string name;
+  std::optional<std::string> description;
+  std::optional<raw_json> parameters;
+};
+BOOST_DESCRIBE_STRUCT(function_fields, (), (name, description, parameters))
 
 struct choice_fields {
   name_fields function;
@@ -147,6 +156,9 @@ result<void> add_tools(object_text& out, const request_fields& f, const completi
     return wrong("/tool_choice: there are no /tools to choose from");
   if (none)
     return {};
+  for (std::size_t i = 0; i < f.tools->size(); ++i)
+    if (auto read = from_json<function_fields>((*f.tools)[i].function.text); !read)
+      return wrong(fmt::format("/tools/{}/function{}", i, read.error().message));
   std::vector<tool_fields> offered;
   for (const auto& t : *f.tools)
     if (only.empty() || is_named(t, only))
@@ -174,6 +186,8 @@ result<std::string> schema_of_answer(const request_fields& f) {
   const auto& said = f.response_format->json_schema;
   if (!said || !said->schema)
     return wrong("/response_format/json_schema/schema: is missing");
+  if (auto compiled = schema_validator::compile(said->schema->text); !compiled)
+    return wrong("/response_format/json_schema/schema: " + compiled.error().message);
   return said->schema->text;
 }
 

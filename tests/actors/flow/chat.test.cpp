@@ -276,6 +276,16 @@ TEST_CASE("where no model answers the user hears what the topology says for that
   CHECK(states(aut, a.id).at(1) == "error_recovery");
 }
 
+TEST_CASE("who wants a form gets it or an error, and no words in place of it") {
+  kit::world w;
+  kit::stage aut{w, desk_with(to_last({{"", kit::says("no JSON at all")}}),
+                              R"(degraded = "Please call us.")")};
+
+  auto a = turn(aut, R"({"message":"a","schema":{"type":"object"}})");
+
+  CHECK_FALSE(a.value);
+}
+
 TEST_CASE("a call with an approval waits for a person, and the others do not") {
   kit::world w;
   kit::stage aut{
@@ -448,6 +458,9 @@ TEST_CASE("a chat's input is refused where it is ambiguous") {
                      R"({"message":"a","tool_choice":"required"})",
                      R"({"message":"a","temperature":3})", R"({"message":"a","max_tokens":0})",
                      R"({"messages":[{"role":"user","content":"b"}],"tools":[{"name":""}]})",
+                     R"({"messages":[{"role":"user","content":"b"}],"tools":[{"name":"a b"}]})",
+                     R"({"messages":[{"role":"user","content":"b"}],"tools":[{"name":"orders"}]})",
+                     R"({"message":"a","schema":{"type":7}})", R"({"message":"a","schema":1})",
                      R"({"messages":[{"role":"user","content":"b"}],)"
                      R"("tools":[{"name":"x"},{"name":"x"}]})"}) {
     auto a = turn(aut, input);

@@ -199,6 +199,8 @@ TEST_CASE("an answer in a form is asked for by its schema, or just as an object"
   CHECK(read(R"({"type":"text"})").find("schema") == std::string::npos);
   CHECK(read(R"({"type":"json_object"})").ends_with(R"("schema":{"type":"object"}})"));
   CHECK(read(R"({"type":"json_schema"})").starts_with("! /response_format/json_schema/schema"));
+  CHECK(read(R"({"type":"json_schema","json_schema":{"schema":{"type":7}}})")
+          .starts_with("! /response_format/json_schema/schema: "));
   CHECK(read(R"({"type":"xml"})").starts_with("! /response_format/type"));
   CHECK(input<one_text>(request(R"(,"response_format":)" + std::string{form}))
           .starts_with("! /response_format"));
@@ -233,6 +235,8 @@ TEST_CASE("what an agent cannot do is refused") {
   CHECK(input<one_text>(R"({"model":"m","messages":[]})").starts_with("! /messages"));
   CHECK(input<chat_input>(request(R"(,"functions":[{"name":"f"}])")).starts_with("! /functions"));
   CHECK(input<chat_input>(request(R"(,"stop":["\n"])")).starts_with("! /stop"));
+  CHECK(input<chat_input>(request(R"(,"tools":[{"type":"function","function":{}}])"))
+          .starts_with("! /tools/0/function/name: "));
   CHECK(input<chat_input>(request(R"(,"stop":[])")).starts_with("{"));
   CHECK(input<chat_input>(request(R"(,"modalities":["audio"])")).starts_with("! /modalities"));
   CHECK(input<chat_input>(request(R"(,"max_tokens":0)")).starts_with("! /max_tokens"));
@@ -272,6 +276,9 @@ TEST_CASE("an error names the member that it is about as these clients know it")
   CHECK(param("/n: an agent gives one answer") == R"("n")");
   CHECK(param("input: /messages/3/content/0: expected") == R"("messages[3].content[0]")");
   CHECK(param("the body is no JSON") == "null");
+  CHECK(param("input: /tools/0/name: is taken") == R"("tools[0].function.name")");
+  CHECK(param("/tools/0/function/name: missing") == R"("tools[0].function.name")");
+  CHECK(param("/tools/0/type: expected function") == R"("tools[0].type")");
   CHECK(param("/etc/passwd is not here: no") == "null");
 }
 
