@@ -52,10 +52,6 @@ private:
   };
 
   // -- the turn: chat_agent.cpp --
-  task<unit> open_turn();
-  task<unit> let_go(std::vector<kept_turn> fallen);
-  void lay_out();
-  task<bool> shorten();
   task<chat::reply> ask();
   task<unit> ask_for_words(bool asks_for_tools);
   task<chat_output> answered(std::string text);
@@ -65,6 +61,12 @@ private:
   bool must_answer() const;
   bool keeps_history() const { return setup_->keyed && in_.message.has_value(); }
   emit_effect go(turn_state to);
+
+  // -- what the model is told of earlier turns: chat_context.cpp --
+  task<unit> open_turn();
+  task<unit> let_go(std::vector<kept_turn> fallen);
+  void lay_out();
+  task<bool> shorten();
 
   // -- what the model asks for: chat_calls.cpp --
   std::size_t tidy(std::vector<wanted_call>& wanted);

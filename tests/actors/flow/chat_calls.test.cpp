@@ -2,12 +2,10 @@
 #include "runtime/core/json.hpp"
 #include "tests/actors/gateway/playing.hpp"
 #include "tests/support/openai_stub.hpp"
-#include "tests/support/paths.hpp"
 
 #include <boost/json/object.hpp>
 #include <fmt/format.h>
 
-#include <filesystem>
 #include <set>
 
 using namespace troupe;
