@@ -50,6 +50,7 @@ INSERT INTO meta VALUES('epoch', 4), ('last_lsn', 0), ('last_invocation', 0), ('
   ('created', 0);
 INSERT INTO invocation VALUES(3, 'triage', '', '', 0, 10, 0, 1, 2, 0, 0, 0, 0);
 INSERT INTO journal VALUES(8, 3, x'00');
+INSERT INTO agent_state VALUES('desk', 'c-1', '{}');
 PRAGMA application_id = 0x74727570;
 PRAGMA user_version = 1;
 )";
@@ -120,6 +121,9 @@ TEST_CASE("a store of version 1 is migrated with what it holds", "[store]") {
     CHECK(aut->last_lsn() == 8);
     CHECK(aut->find(3).value()->parent_effect.empty());
     CHECK(aut->finished_before(at_second(1), at_second(1), 10).value() == std::vector<invocation_no>{3});
+    CHECK(aut->load_state("desk", "c-1").value() == "{}");
+    CHECK(aut->old_states("desk", at_second(1'000'000'000), {}, 10).value().empty()); // counts from now
+    CHECK(aut->old_states("desk", never, {}, 10).value().size() == 1);
     auto child = a_record(4);
     child.parent_effect = "-/2";
     REQUIRE(commit(*aut, created_unit(9, child)));
