@@ -114,6 +114,8 @@ result<void> assembly::start() {
                      s.invocations ? *s.invocations : invocation_options_of(s.what),
                      s.what.store.retention,
                      s.on_fatal};
+  for (const auto& [name, t] : s.what.tenants)
+    d.tenant_shares.emplace(name, t.share);
   dispatcher_ = s.system.spawn<troupe::dispatcher>(std::move(d));
   watch();
   return {};

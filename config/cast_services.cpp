@@ -101,11 +101,12 @@ private:
     spec.info = llm_service_info(options);
     spec.start = [&system = setup_.system, &env = setup_.env, timer = setup_.timer,
                   backend = std::move(*backend), options, gate, meter, callers = callers(),
+                  shares = shares(),
                   budgets = setup_.budgets,
                   answers = make_answer_cache(options)](const child_start& s) {
       return result<caf::actor>{
         start_llm_endpoint(system, llm_setup{env, timer, options, backend, gate, s.supervisor,
-                                             s.id, s.checkpoint, meter, callers, budgets, answers})};
+                                             s.id, s.checkpoint, meter, callers, budgets, shares, answers})};
     };
     return spec;
   }
@@ -114,6 +115,13 @@ private:
     auto out = std::make_shared<llm_callers>();
     for (const auto& [name, a] : setup_.what.agents)
       out->emplace(name, llm_caller{a.tenant, a.priority, a.share});
+    return out;
+  }
+
+  std::shared_ptr<const tenant_shares> shares() const {
+    auto out = std::make_shared<tenant_shares>();
+    for (const auto& [name, t] : setup_.what.tenants)
+      out->emplace(name, t.share);
     return out;
   }
 

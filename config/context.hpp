@@ -29,6 +29,9 @@ public:
   /// Notes where `path` was given. False, and a diagnostic, when it was given before.
   bool claim(const std::string& path, position key, position value);
 
+  /// Whether somebody wrote it, or it has its default.
+  bool given(const std::string& path) const { return places_.contains(path); }
+
   /// Where the value of `path` stands, or else the nearest table above it.
   position where(std::string path) const;
 

@@ -14,7 +14,7 @@ constexpr std::size_t name_size_max = 64;
 
 const std::vector<std::string> sections{"troupe", "store",  "gateway", "dispatcher",
                                         "agents", "tools", "models",  "mcp",
-                                        "budgets", "supervisors"};
+                                        "budgets", "tenants", "supervisors"};
 
 std::filesystem::path identity(const std::filesystem::path& file) {
   std::error_code failed;
@@ -175,6 +175,8 @@ void loader::read_section(const member& section) {
     read_cast(section, topology_.mcp, &loader::read_mcp);
   else if (name == "budgets")
     read_cast(section, topology_.budgets, &loader::read_budget);
+  else if (name == "tenants")
+    read_cast(section, topology_.tenants, &loader::read_tenant);
   else if (name == "supervisors")
     read_cast(section, topology_.supervisors, &loader::read_supervisor);
   else {
@@ -293,10 +295,12 @@ void loader::choose_endpoint(const std::string& path, endpoint_options& out) {
     out.api_key_env = {"OPENAI_API_KEY"};
   bool found = false;
   std::string missing;
+  int missing_count = 0;
   for (const auto& name : out.api_key_env) {
     auto key = context_.variable(name);
     if (!key || key->empty()) {
-      missing = name;
+      missing += (missing.empty() ? "" : ", ") + name;
+      ++missing_count;
       continue;
     }
     found = true;
@@ -310,12 +314,19 @@ void loader::choose_endpoint(const std::string& path, endpoint_options& out) {
   else if (out.kind != endpoint_kind::scripted && !missing.empty()
            && out.replay.empty()) // a cassette needs no key
     context_.report_at_key(path + ".api_key_env",
-                           "the environment variable " + missing + " is not set",
+                           missing_count == 1
+                             ? "the environment variable " + missing + " is not set"
+                             : "the environment variables " + missing + " are not set",
                            "set it, or use kind = \"auto\" to do without");
 }
 
 void loader::read_budget(const std::string& path, const node& table, budget_options& out) {
   read_fields(context_, path, table, out, budget_fields());
+  context_.report(path, out.validate());
+}
+
+void loader::read_tenant(const std::string& path, const node& table, tenant_options& out) {
+  read_fields(context_, path, table, out, tenant_fields());
   context_.report(path, out.validate());
 }
 

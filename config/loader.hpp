@@ -40,6 +40,7 @@ private:
   void read_model(const std::string& path, const node& table, endpoint_options& out);
   void choose_endpoint(const std::string& path, endpoint_options& out);
   void read_budget(const std::string& path, const node& table, budget_options& out);
+  void read_tenant(const std::string& path, const node& table, tenant_options& out);
   void read_mcp(const std::string& path, const node& table, mcp_options& out);
   void read_mcp_tool(const std::string& path, const node& table, tool_options& out);
   void read_supervisor(const std::string& path, const node& table, supervisor_options& out);

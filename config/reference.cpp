@@ -48,6 +48,7 @@ std::string reference_markdown() {
               tool_fields(tool_kind::mcp));
   add_section(text, "`[models.NAME]`", model_fields());
   add_section(text, "`[budgets.NAME]`", budget_fields());
+  add_section(text, "`[tenants.NAME]`", tenant_fields());
   add_section(text, "`[supervisors.NAME]`", supervisor_fields());
   add_section(text, "An item of `children`, as a table", child_fields());
   return text;

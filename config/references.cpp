@@ -124,7 +124,19 @@ void check_agents(context& c, const topology& t) {
   }
 }
 
-/// Models that stand in for others, and who shares a budget.
+/// Money that is limited must be counted: each model needs a price, if only of 0.
+void check_prices(context& c, const topology& t, const std::string& budget) {
+  for (const auto& [name, m] : t.models) {
+    auto path = join("models", name);
+    bool costs = m.kind != endpoint_kind::scripted && m.replay.empty();
+    if (costs && !c.given(path + ".price.input") && !c.given(path + ".price.output"))
+      c.report_at_key(join("budgets", budget) + ".money",
+                      "[" + path + "] has no price: what it costs would not be limited",
+                      "price = { input = 2.5, output = 10 }, for a million tokens; 0 where it is free");
+  }
+}
+
+/// Models that stand in for others, who shares a budget, and whether it can be counted.
 void check_models(context& c, const topology& t) {
   graph g;
   auto models = names_of(t.models), agents = names_of(t.agents);
@@ -135,8 +147,11 @@ void check_models(context& c, const topology& t) {
       g[name].push_back({m.fallback.models[i], path + "[" + std::to_string(i) + "]"});
   }
   cycle_finder{c, g}.run();
-  for (const auto& [name, b] : t.budgets)
+  for (const auto& [name, b] : t.budgets) {
     check_names(c, join("budgets", name) + ".agents", b.agents, agents, "agent");
+    if (b.money > 0)
+      check_prices(c, t, name);
+  }
 }
 
 /// A tool that works for another, as `key` says: it must be there and only look, and no two may

@@ -463,6 +463,14 @@ const fields<budget_options>& budget_fields() {
   return all;
 }
 
+const fields<tenant_options>& tenant_fields() {
+  static const fields<tenant_options> all{
+    entry<number_codec, &tenant_options::share>(
+      "share", "of the models that several tenants want: twice as large, twice as much"),
+  };
+  return all;
+}
+
 const fields<mcp_options>& mcp_fields() {
   using mcp = mcp_options;
   using backoff = backoff_options;

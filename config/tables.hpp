@@ -15,6 +15,7 @@ const fields<tool_options>& tool_fields();    ///< those of every kind
 const fields<tool_options>& tool_fields(tool_kind kind); ///< those of one kind alone
 const fields<endpoint_options>& model_fields();
 const fields<budget_options>& budget_fields();
+const fields<tenant_options>& tenant_fields();
 const fields<mcp_options>& mcp_fields(); ///< but for `defaults` and `tools`
 const fields<supervisor_options>& supervisor_fields();
 const fields<child_options>& child_fields();  ///< an item of `children` that is a table

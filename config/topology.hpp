@@ -8,6 +8,7 @@
 #include "actors/flow/dispatcher_options.hpp"
 #include "actors/gateway/gateway_options.hpp"
 #include "actors/guard/budget.hpp"
+#include "actors/guard/tenant_options.hpp"
 #include "actors/llm/llm_options.hpp"
 #include "actors/supervision/supervisor_options.hpp"
 #include "actors/tool/mcp_options.hpp"
@@ -59,6 +60,7 @@ struct topology {
   std::map<std::string, endpoint_options> models;
   std::map<std::string, mcp_options> mcp;
   std::map<std::string, budget_options> budgets;
+  std::map<std::string, tenant_options> tenants;
   /// A tree below `root`: every tool, model, MCP server and other supervisor is the child of exactly one.
   std::map<std::string, supervisor_options> supervisors;
   /// Of every key that was given, by its path: `agents.triage.class`.

@@ -13,6 +13,7 @@
 
 #include "actors/flow/dispatcher_messages.hpp"
 #include "actors/flow/dispatcher_options.hpp"
+#include "actors/flow/tenant_queue.hpp"
 #include "actors/supervision/dead_letter_messages.hpp"
 #include "runtime/core/invocation.hpp"
 #include "runtime/journal/reader.hpp"
@@ -44,6 +45,8 @@ struct dispatcher_setup {
   std::chrono::milliseconds retention{std::chrono::hours{24 * 7}};
   /// Called when this process can do nothing any more (it was fenced). May be empty.
   std::function<void(const error&)> on_fatal;
+  /// Of tenants that wait for the same agent, by name; who is not in it has 1.
+  std::map<std::string, double, std::less<>> tenant_shares{};
 };
 
 class dispatcher final : public caf::event_based_actor {
@@ -120,6 +123,7 @@ private:
     std::uint32_t parent_generation = 0;
     std::string key;
     std::string idempotency_key;
+    std::shared_ptr<const std::string> tenant; ///< null: its agent's
     std::unique_ptr<extras> more;
   };
   struct agent_state {
@@ -128,7 +132,7 @@ private:
     std::uint64_t live = 0;
     std::uint64_t in_lines = 0;                         ///< over all keys
     std::uint64_t waiting() const { return queue.size() + in_lines - keys.size(); }
-    std::deque<invocation_no> queue;                    ///< wait for concurrency
+    tenant_queue queue;                                 ///< wait for concurrency
     std::map<std::string, std::deque<invocation_no>> keys; ///< front: has the key
   };
   using slots = std::unordered_map<invocation_no, slot>;

@@ -1,6 +1,7 @@
 // How an invocation is accepted: refused, attached to an earlier one, or written down.
 #include "actors/flow/chat.hpp"
 #include "actors/flow/dispatcher.hpp"
+#include "actors/guard/tenant_options.hpp"
 
 #include "runtime/core/digest.hpp"
 #include "runtime/core/json.hpp"
@@ -40,6 +41,10 @@ void dispatcher::invite(invoke_request& r, waiter w) {
     if (!agent)
       why->message = fmt::format("no agent \"{}\" in this topology", r.agent);
     refuse_waiter(w, std::move(*why));
+    return;
+  }
+  if (auto named = r.tenant.empty() ? result<void>{} : check_tenant(r.tenant); !named) {
+    refuse_waiter(w, std::move(named).error());
     return;
   }
   if (recovering_) {
@@ -326,6 +331,9 @@ void dispatcher::accept(invoke_request r, std::uint64_t hash, waiter w,
     s.parent_generation = c->generation;
     s.parent_waits = c->waits;
     s.tree = above != nullptr && above->tree != 0 ? above->tree : c->parent;
+    s.tenant = above != nullptr ? above->tenant : nullptr;
+  } else if (!r.tenant.empty()) {
+    s.tenant = std::make_shared<const std::string>(std::move(r.tenant));
   }
   auto begun = std::make_shared<journal::started>();
   begun->agent = r.agent;
@@ -347,11 +355,13 @@ void dispatcher::accept(invoke_request r, std::uint64_t hash, waiter w,
   record.created = record.updated = now;
   record.deadline = s.deadline;
   record.parent = s.parent;
-  if (c)
+  if (c || s.tenant)
     record.parent_effect = fmt::format("{}|{}|{}|{}", s.parent_at.path, s.parent_at.seq,
                                        s.parent_waits ? s.parent_generation + 1 : 0, s.depth);
-  if (c && s.tree != s.parent)
+  if (s.tenant || s.tree != s.parent)
     record.parent_effect += fmt::format("|{}", s.tree);
+  if (s.tenant)
+    record.parent_effect += "|" + *s.tenant;
   u.created = std::move(record);
   journal::row_writer row;
   if (r.input.size() > setup_.invocations.inline_max) {

@@ -35,6 +35,7 @@ struct invoke_request {
   std::string idempotency_key; ///< empty: none
   utc_time deadline = never;
   std::string traceparent;
+  std::string tenant{};        ///< for whom, also of all that it invokes; empty: its agent's
   bool wait = false;
   bool strict = false; ///< a repeat of one that still runs is a `conflict`; else it waits for it
   std::shared_ptr<invocation_observer> observer; ///< instead of the answer

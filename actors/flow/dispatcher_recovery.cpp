@@ -16,12 +16,14 @@ constexpr std::uint32_t page_size = 5'000;
 constexpr std::chrono::milliseconds take_up_step{10};
 
 // `path|seq|generation + 1|depth`, as `accept` writes it; generation 0: the parent does not wait.
-// Older stores have no depth: 1. Then, where the parent did not begin it all, `|` and who did.
+// Older stores have no depth: 1. Then, where the parent did not begin it all, `|` and who did; then,
+// where the request named one, `|` and the tenant. One that has no parent but a tenant has zeros.
 struct parent_effect {
   journal::address at;
   std::uint32_t generation = 0;
   std::uint32_t depth = 1;
   invocation_no tree = 0;
+  std::string tenant;
 };
 
 std::optional<parent_effect> read_parent_effect(std::string_view text) {
@@ -37,8 +39,12 @@ std::optional<parent_effect> read_parent_effect(std::string_view text) {
     std::from_chars(text.data(), text.data() + text.size(), *into);
     path = text.find('|');
   }
-  if (path != std::string_view::npos)
-    std::from_chars(text.data() + path + 1, text.data() + text.size(), out.tree);
+  if (path == std::string_view::npos)
+    return out;
+  text.remove_prefix(path + 1);
+  std::from_chars(text.data(), text.data() + text.size(), out.tree);
+  if (auto tenant = text.find('|'); tenant != std::string_view::npos)
+    out.tenant = text.substr(tenant + 1);
   return out;
 }
 
@@ -136,6 +142,8 @@ void dispatcher::adopt(store::open_entry& e) {
     s.depth = above->depth;
     if (above->tree != 0)
       s.tree = above->tree;
+    if (!above->tenant.empty())
+      s.tenant = std::make_shared<const std::string>(std::move(above->tenant));
   }
   auto me = caf::actor_cast<caf::actor>(this);
   if (s.deadline != never && !planted(planted_bug::deadline_not_rearmed))

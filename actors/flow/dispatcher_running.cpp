@@ -36,7 +36,9 @@ void dispatcher::take_key(slot& s) {
   auto limit = a.options.concurrency == 0 ? concurrency_limit : a.options.concurrency;
   if (!s.admitted && a.live >= limit) {
     s.queued = true;
-    a.queue.push_back(s.no);
+    const auto& tenant = s.tenant ? *s.tenant : a.options.tenant;
+    auto share = setup_.tenant_shares.find(tenant);
+    a.queue.push(s.no, tenant, share == setup_.tenant_shares.end() ? 1 : share->second);
     return;
   }
   start(s);
@@ -68,6 +70,7 @@ void dispatcher::start(slot& s) {
   who.id = id_of(s.no);
   who.agent = s.agent->options.name;
   who.tree = s.tree;
+  who.tenant = s.tenant;
   who.key = s.key;
   who.cls = cls;
   who.deadline = s.deadline;
@@ -199,8 +202,7 @@ void dispatcher::drop_actor(slot& s) {
 void dispatcher::next_in_line(agent_state& a) {
   auto limit = a.options.concurrency == 0 ? concurrency_limit : a.options.concurrency;
   while (!a.queue.empty() && a.live < limit) {
-    auto no = a.queue.front();
-    a.queue.pop_front();
+    auto no = a.queue.pop();
     // One that was cancelled in the queue and retried stands in it twice.
     if (auto* s = find(no); s != nullptr && std::exchange(s->queued, false))
       take_key(*s);

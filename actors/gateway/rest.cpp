@@ -4,6 +4,7 @@
 #include "actors/gateway/json_out.hpp"
 #include "actors/gateway/rest_helper.hpp"
 #include "actors/gateway/waiting_request.hpp"
+#include "actors/guard/tenant_options.hpp"
 #include "runtime/core/agent.hpp"
 #include "runtime/net/problem.hpp"
 
@@ -175,6 +176,13 @@ bool rest_gateway::begin_request(const net::http_server_request& in, invoke_requ
   r.strict = rule == idempotency_rule::strict;
   if (auto parent = in.headers.value_or("traceparent", {}); parent.size() == traceparent_size)
     r.traceparent = parent;
+  r.tenant = in.headers.value_or("Troupe-Tenant", {});
+  if (auto named = r.tenant.empty() ? result<void>{} : check_tenant(r.tenant); !named) {
+    auto why = std::move(named).error();
+    why.message = "Troupe-Tenant: " + why.message;
+    out.problem(*world_, std::move(why));
+    return false;
+  }
   return true;
 }
 

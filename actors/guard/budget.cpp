@@ -54,7 +54,7 @@ option_problems budget_options::validate() const {
 }
 
 budget_book::budget_book(std::vector<budget_options> budgets, const environment& env)
-  : budgets_(std::move(budgets)), env_(env), shards_(shards) {}
+  : budgets_(std::move(budgets)), env_(env), began_(env.clock.now()), shards_(shards) {}
 
 void budget_book::restore(std::size_t shard, std::string_view body) {
   auto kept = from_json<kept_accounts>(body);
@@ -169,6 +169,18 @@ void budget_book::settle(const booking& b, const spending& used) {
     warn(key, a);
     write(key);
   }
+}
+
+// It goes to the store now and not with the answer: a call that kills its process each time has been
+// paid for each time, too.
+void budget_book::lost(const spender& who, const spending& expected, utc_time since) {
+  if (since > began_)
+    return;
+  booking gone;
+  for (const auto& b : budgets_)
+    if (concerns(b, who))
+      gone.accounts.push_back(key_of(b, who.tree));
+  settle(gone, expected);
 }
 
 spending budget_book::spent(std::string_view budget, std::string_view tree) {

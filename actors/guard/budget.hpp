@@ -12,7 +12,7 @@
 // A budget is for all, or for the agents or tenants that it names, which share it. Accounts of a
 // budget: one a UTC day, or one a tree. They survive the process: each change is handed to `keep`,
 // which the assembly puts into the log (config/assembly.cpp), and comes back by `restore`. What was
-// in flight when a process died is not booked.
+// in flight when a process died is booked as expected by whoever takes it up again (`lost`).
 //
 // Lifecycle: one for each troupe, made at its start. Threads: any, after `restore`.
 
@@ -89,6 +89,12 @@ public:
   /// It has ended: what was really used takes the place of what was reserved.
   void settle(const booking& b, const spending& used);
 
+  /// A request that an earlier process may have sent and paid for, and that is made again: spent,
+  /// whatever the limits say. Nothing where this process itself issued it.
+  ///
+  /// @param since when it was issued
+  void lost(const spender& who, const spending& expected, utc_time since);
+
   /// Spent and settled in an account of the budget; of a tree or of today (`tree` empty).
   spending spent(std::string_view budget, std::string_view tree = {});
   /// Accounts in memory: those in which something is reserved or was spent.
@@ -117,6 +123,7 @@ private:
 
   const std::vector<budget_options> budgets_;
   const environment& env_;
+  const utc_time began_; ///< this process
   std::mutex mutex_;
   std::vector<accounts> shards_;
 };

@@ -113,11 +113,14 @@ rate_claim llm_endpoint::claim_of(const call& c) const {
   out.estimate = estimate_tokens(c.question, meter_->usual_output());
   out.agent = c.request.agent;
   out.deadline = env_.clock.steady() + (c.until - env_.clock.now());
+  out.tenant = c.tenant;
   if (const auto* caller = caller_of(c)) {
-    out.tenant = caller->tenant;
     out.priority = static_cast<int>(caller->priority);
     out.weight = caller->share;
   }
+  if (shares_)
+    if (auto found = shares_->find(out.tenant); found != shares_->end())
+      out.tenant_weight = found->second;
   return out;
 }
 
@@ -130,13 +133,22 @@ const llm_caller* llm_endpoint::caller_of(const call& c) const {
 
 // -- budgets -------------------------------------------------------------------------------------
 
+spending llm_endpoint::expected_of(const call& c) const {
+  return spending_of(options_.price, estimate_tokens(c.question, meter_->usual_output()), 0);
+}
+
+// Once, when it is taken up again: what the process that died with it may have paid.
+void llm_endpoint::book_lost(call& c) {
+  auto since = std::exchange(c.sent_before, never);
+  if (since != never)
+    budgets_->lost(spender{c.request.agent, c.tenant, c.tree}, expected_of(c), since);
+}
+
 result<unit> llm_endpoint::book(call& c) {
   if (!budgets_ || budgets_->empty())
     return unit{};
-  const auto* caller = caller_of(c);
-  auto booked = budgets_->reserve(
-    spender{c.request.agent, caller != nullptr ? caller->tenant : std::string{}, c.tree},
-    spending_of(options_.price, estimate_tokens(c.question, meter_->usual_output()), 0));
+  book_lost(c);
+  auto booked = budgets_->reserve(spender{c.request.agent, c.tenant, c.tree}, expected_of(c));
   if (!booked) {
     c.own_reason = true;
     return std::move(booked).error();

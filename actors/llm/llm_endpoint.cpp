@@ -43,7 +43,7 @@ llm_endpoint::llm_endpoint(caf::actor_config& cfg, llm_setup setup)
   : bounded_actor(cfg, mailbox_max(setup.options)), env_(setup.env),
     options_(std::move(setup.options)), service_("llm:" + options_.name),
     backend_(std::move(setup.backend)), gate_(std::move(setup.gate)), meter_(std::move(setup.meter)),
-    callers_(std::move(setup.callers)), budgets_(std::move(setup.budgets)),
+    callers_(std::move(setup.callers)), shares_(std::move(setup.shares)), budgets_(std::move(setup.budgets)),
     answers_(std::move(setup.answers)),
     supervisor_(std::move(setup.supervisor)), child_id_(std::move(setup.child_id)),
     budget_(options_.retry),

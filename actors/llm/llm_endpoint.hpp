@@ -63,6 +63,9 @@ struct llm_caller {
 /// By the agent's name.
 using llm_callers = std::map<std::string, llm_caller, std::less<>>;
 
+/// The shares of tenants, by name; who is not in it has 1.
+using tenant_shares = std::map<std::string, double, std::less<>>;
+
 /// What an endpoint is made with. `env` outlives it; the backend is kept over its restarts.
 struct llm_setup {
   const environment& env;
@@ -80,6 +83,8 @@ struct llm_setup {
   std::shared_ptr<const llm_callers> callers{};
   /// What all models may spend together; null: what they like.
   std::shared_ptr<budget_book> budgets{};
+  /// Null: all the same.
+  std::shared_ptr<const tenant_shares> shares{};
   /// Earlier answers, kept over its restarts; null: made anew.
   std::shared_ptr<answer_cache> answers{};
 };

@@ -56,6 +56,8 @@ private:
     std::uint32_t repairs = 0;
     std::string content;  ///< what it asks for, where that is compared; else empty
     std::string tree;     ///< of the invocation
+    std::string tenant;   ///< who pays for it
+    utc_time sent_before = never; ///< an earlier life of the caller may have sent it then
     std::uint64_t follows = 0; ///< the call whose answer it waits for; 0: none
     result<std::string> shared{error{errc::unavailable}}; ///< that answer
     bool has_shared = false;
@@ -117,6 +119,8 @@ private:
   void usage_event(const call& c, const told_usage& said) const;
   rate_claim claim_of(const call& c) const;
   const llm_caller* caller_of(const call& c) const;
+  spending expected_of(const call& c) const;
+  void book_lost(call& c);
   result<unit> book(call& c);
   void settle(call& c, const std::optional<token_use>& said, bool sent);
   void start_attempt(call& c);
@@ -136,6 +140,7 @@ private:
   std::shared_ptr<breaker> gate_;
   std::shared_ptr<limiter> meter_;
   std::shared_ptr<const llm_callers> callers_;
+  std::shared_ptr<const tenant_shares> shares_;
   std::shared_ptr<budget_book> budgets_;
   std::shared_ptr<answer_cache> answers_;
   std::map<std::string, std::uint64_t, std::less<>> leaders_; ///< by content: the call in flight

@@ -23,8 +23,11 @@ struct call_context {
   std::optional<std::string> tree;
   /// Of a call that stands in for another: time before its deadline that is kept for the next.
   std::optional<std::int64_t> reserve_ms;
+  std::optional<std::string> tenant;
+  /// UTC, microseconds: an earlier life of the caller issued it then, and may have sent it.
+  std::optional<std::int64_t> sent_before;
 };
-BOOST_DESCRIBE_STRUCT(call_context, (), (tree, reserve_ms))
+BOOST_DESCRIBE_STRUCT(call_context, (), (tree, reserve_ms, tenant, sent_before))
 
 // `completion_text` of runtime/core/effects.hpp.
 struct declared_text {
@@ -43,6 +46,7 @@ std::string with_reserve(std::string options, milliseconds kept) {
     if (auto said = parse_json(options); said && said->is_object())
       all = std::move(said->as_object());
   all["reserve_ms"] = kept.count();
+  all.erase("sent_before"); // has been booked
   return to_json(all);
 }
 
@@ -51,11 +55,17 @@ std::string with_reserve(std::string options, milliseconds kept) {
 // A call of an agent says of which tree it is; any other is a tree of its own.
 void llm_endpoint::read_context(call& c) const {
   c.tree = c.request.invocation;
+  if (const auto* caller = caller_of(c))
+    c.tenant = caller->tenant;
   c.own_end = c.until = c.deadline;
   if (!c.request.options.empty())
     if (auto context = from_json<call_context>(c.request.options)) {
       if (context->tree)
         c.tree = std::move(*context->tree);
+      if (context->tenant)
+        c.tenant = std::move(*context->tenant);
+      if (context->sent_before)
+        c.sent_before = utc_time{std::chrono::microseconds{*context->sent_before}};
       milliseconds kept{std::clamp<std::int64_t>(context->reserve_ms.value_or(0), 0, reserve_ms_max)};
       if (kept.count() > 0)
         c.own_end = std::min(c.deadline, utc_time{c.request.deadline - kept});

@@ -100,6 +100,7 @@ void add_invoke(CLI::App& app, action& chosen) {
     ->excludes(input);
   sub->add_option("--key,-k", o->key, "idempotency key: the same key is the same invocation");
   sub->add_option("--key-field", o->key_field, "of each line: the field that is its key");
+  sub->add_option("--tenant", o->tenant, "for whom, also what it invokes; its agent's if not given");
   auto* wait = sub->add_option("--wait,-w", o->wait_seconds, "wait for the end, at most SECONDS");
   wait->expected(0, 1)->type_name("[SECONDS]")->default_str("0");
   sub

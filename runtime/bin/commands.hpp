@@ -55,6 +55,7 @@ struct invoke_options {
   std::string input_lines; ///< a file, or -
   std::string key;
   std::string key_field;
+  std::string tenant;
   /// Wait for the end: 0 is without a bound, nothing is not at all.
   std::optional<std::uint32_t> wait_seconds;
   /// How long an unreachable or busy server is tried again.

@@ -88,6 +88,8 @@ invoked invoker::invoke(const std::string& input, const std::string& key) const 
        pause = std::min(pause * 2, std::chrono::milliseconds{pause_max})) {
     net::http_headers headers;
     headers.add("Idempotency-Key", key).add("Prefer", preference(since));
+    if (!options_.tenant.empty())
+      headers.add("Troupe-Tenant", options_.tenant);
     auto answer = client_.post(path, input, std::move(headers), request_wait + request_margin);
     if (answer && !busy(answer->status)) {
       auto out = read_answer(*answer, options_.wait_seconds.has_value());

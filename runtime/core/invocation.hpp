@@ -66,6 +66,7 @@ struct invocation_identity {
   std::string id;             ///< `k3f9x2-17`
   std::string agent;          ///< as the topology names it
   invocation_no tree = 0;     ///< the invocation that began it all; 0: itself
+  std::shared_ptr<const std::string> tenant{}; ///< for whom; null: its agent's
   std::string key;            ///< of a keyed agent
   const agent_class* cls = nullptr;
   utc_time deadline = never;

@@ -32,14 +32,22 @@ std::string request_body(const effect_base& e) {
   return body;
 }
 
-// What an endpoint is told beside the question: whether to stream, and whose tree pays.
-std::string model_options(const invocation_identity& who, bool streams) {
-  std::string out = streams ? R"("stream":true)" : "";
+// What an endpoint is told beside the question: whether to stream, whose tree and tenant pay, and
+// since when an earlier life of the caller may have sent it.
+std::string model_options(const invocation_identity& who, bool streams, utc_time sent_before) {
+  std::string out = streams ? R"(,"stream":true)" : "";
   if (who.tree != 0 && who.tree != who.no) {
     auto tag = std::string_view{who.id}.substr(0, who.id.rfind('-'));
-    out += fmt::format(R"({}"tree":"{}-{}")", out.empty() ? "" : ",", tag, who.tree);
+    out += fmt::format(R"(,"tree":"{}-{}")", tag, who.tree);
   }
-  return out.empty() ? out : "{" + out + "}";
+  if (who.tenant)
+    out += fmt::format(R"(,"tenant":"{}")", *who.tenant); // plain: check_tenant
+  if (sent_before != never)
+    out += fmt::format(R"(,"sent_before":{})", sent_before.time_since_epoch().count());
+  if (out.empty())
+    return out;
+  out.front() = '{';
+  return out + '}';
 }
 
 } // namespace
@@ -122,7 +130,7 @@ void invocation::start_call(effect_base& e) {
   if (e.kind_ == effect_kind::tool && !e.items_.empty())
     r.options = e.items_.front();
   if (e.kind_ == effect_kind::model)
-    r.options = model_options(who_, e.streams_);
+    r.options = model_options(who_, e.streams_, e.repeated_ ? e.when_ : never);
   e.call_ = r.id;
   e.sent_ = true;
   e.left_ = world_.env.clock.steady();

@@ -139,6 +139,9 @@ price = { input = 2.5, output = 10 }
 kind = "openai"
 model = "n"
 fallback.text = "later"
+price.input = 0
+[tenants.acme]
+share = 3
 [budgets.day]
 money = 20.5
 [budgets.run]
@@ -154,6 +157,49 @@ agents = ["triage"]
   CHECK(t.budgets.at("day").money == 20.5);
   CHECK(t.budgets.at("run").per == budget_period::invocation);
   CHECK(t.agents.at("triage").tenant == "acme");
+  CHECK(t.tenants.at("acme").share == 3);
+}
+
+TEST_CASE("money is limited only where each model has a price and the missing one is named") {
+  std::string text = R"([models.dear]
+kind = "openai"
+model = "m"
+price = { input = 2.5, output = 10 }
+[models.new]
+kind = "anthropic"
+model = "n"
+[models.played]
+kind = "scripted"
+script = "s.json"
+[budgets.day]
+money = 20
+)";
+
+  auto told = render(parse_topology(text, "t.toml", environment({})).problems);
+
+  INFO(told);
+  CHECK(told.find("t.toml:12:9: budgets.day.money: [models.new] has no price")
+        != std::string::npos);
+  CHECK(told.find("[models.dear]") == std::string::npos);
+  CHECK(told.find("[models.played]") == std::string::npos);
+}
+
+TEST_CASE("a tenant without a share is refused") {
+  auto told = render(parse_topology("[tenants.none]\nshare = 0\n", "t.toml", environment({})).problems);
+
+  CHECK(told.find("t.toml:2:9: tenants.none.share: must be above 0") != std::string::npos);
+}
+
+TEST_CASE("all variables of keys that are not set are named") {
+  auto told = render(parse_topology(R"([models.m]
+kind = "openai"
+model = "m"
+api_key_env = ["KEY_A", "KEY_B", "KEY_C"]
+)",
+                                    "t.toml", environment({{"KEY_B", "x"}}))
+                       .problems);
+
+  CHECK(told.find("the environment variables KEY_A, KEY_C are not set") != std::string::npos);
 }
 
 TEST_CASE("models that stand in for each other and budgets of nobody are refused") {

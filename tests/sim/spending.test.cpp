@@ -1,7 +1,10 @@
 // Budgets over a whole troupe: down the tree of an invocation, and over the end of the process.
+#include "actors/flow/dispatcher_messages.hpp"
 #include "runtime/core/agent.hpp"
 #include "tests/kit/stage.hpp"
 #include "tests/support/catch.hpp"
+
+#include <algorithm>
 
 using namespace troupe;
 using namespace std::chrono_literals;
@@ -45,16 +48,29 @@ class first final : public agent<errand, std::string> {
 };
 TROUPE_AGENT(first)
 
-kit::stage_options family(std::string_view budget) {
+using reply = std::shared_ptr<std::optional<invocation_reply>>;
+
+/// Asks on behalf of a tenant.
+reply ask_for(kit::stage& aut, std::string tenant, std::string agent, std::string key) {
+  invoke_request r;
+  r.agent = std::move(agent);
+  r.input = R"({"id":"A"})";
+  r.idempotency_key = std::move(key);
+  r.tenant = std::move(tenant);
+  r.wait = true;
+  return aut.ask<invocation_reply>(std::move(r));
+}
+
+kit::stage_options family(std::string_view budget, std::string_view of_third = {}) {
   auto o = kit::play_text(R"(
 [agents.first]
 [agents.second]
-[agents.third]
 [models.sage]
 kind = "openai"
 model = "any"
 max_tokens = 100
-)" + std::string{budget});
+[agents.third]
+)" + std::string{of_third} + std::string{budget});
   kit::scripted_llm sage{"sage"};
   sage.otherwise(kit::says(std::string(400, 'x'))); // 100 tokens
   o.models.push_back(sage);
@@ -107,4 +123,83 @@ TEST_CASE("what was spent today is remembered when the process was killed") {
   CHECK(ask("key-3") == R"("budget_exceeded")");
   aut.advance(24h);
   CHECK(ask("key-4") == R"("ok")");
+}
+
+TEST_CASE("a call that was in flight when the process was killed is paid for once for each time") {
+  for (std::uint32_t kills = 0; kills < 4; ++kills) {
+    INFO(kills << " times killed");
+    auto o = family("[budgets.all]\ntokens = 450\n"); // of four calls
+    kit::scripted_llm sage{"sage"};
+    if (kills > 0)
+      sage.then(kit::says(std::string(400, 'x')).after(10s), kills);
+    sage.otherwise(kit::says(std::string(400, 'x')));
+    o.models = {sage};
+    kit::world w;
+    kit::stage aut{w, o};
+    aut.invoke("third", R"({"id":"A"})", "key-0");
+    for (std::uint32_t i = 1; i <= kills; ++i) {
+      aut.run_until([&] { return w.asked["llm:sage"] == i; });
+      aut.advance(1s); // what was booked is in the store
+      aut.crash();
+      aut.restart();
+    }
+
+    std::uint32_t more = 0;
+    for (std::string said = R"("ok")"; said == R"("ok")"; ++more) {
+      auto next = aut.invoke("third", R"({"id":"A"})", "key-" + std::to_string(more));
+      aut.run_until([&] { return next->ended; });
+      REQUIRE(next->value);
+      said = *next->value;
+    }
+
+    CHECK(more - 1 == 4 - kills); // the last one was refused
+  }
+}
+
+TEST_CASE("the tenant that a request names pays for all that it invokes over restarts too") {
+  for (std::string tenant : {"acme", "other", ""})
+    for (bool dies : {false, true}) {
+      INFO(tenant << ", the process dies: " << dies);
+      kit::world w;
+      kit::stage aut{w, family("[budgets.acme]\ntenants = [\"acme\"]\ntokens = 250\n")};
+      auto one = ask_for(aut, tenant, "first", "key-1");
+      for (int i = 0; i < 2; ++i) {
+        aut.advance(20min);
+        if (dies)
+          aut.restart();
+      }
+      one = ask_for(aut, tenant, "first", "key-1"); // the same one; who asked first has gone
+      aut.run_until([&] { return one->has_value(); }, 24h);
+
+      REQUIRE(one->has_value());
+      REQUIRE((*one)->value);
+      CHECK(*(*one)->value
+            == (tenant == "acme" ? R"("ok ok budget_exceeded")" : R"("ok ok ok")"));
+    }
+}
+
+TEST_CASE("an agent is shared between the tenants that wait for it") {
+  kit::world w;
+  kit::stage aut{w, family("[tenants.dear]\nshare = 2\n", "concurrency = 1\n")};
+  std::vector<reply> noisy;
+  for (int i = 0; i < 30; ++i)
+    noisy.push_back(ask_for(aut, "noisy", "third", "noisy-" + std::to_string(i)));
+  aut.run_until([&] { return noisy[2]->has_value(); });
+
+  auto shy = ask_for(aut, "shy", "third", "shy");
+  aut.run_until([&] { return shy->has_value(); });
+
+  CHECK(std::count_if(noisy.begin(), noisy.end(), [](const reply& r) { return r->has_value(); })
+        <= 7);
+}
+
+TEST_CASE("the name of a tenant is plain and short") {
+  kit::world w;
+  kit::stage aut{w, family("")};
+  for (std::string name : {std::string{"a b"}, std::string{"a|1"}, std::string(65, 'a')}) {
+    auto said = ask_for(aut, name, "third", "key");
+    aut.run_until([&] { return said->has_value(); });
+    REQUIRE_FALSE((*said)->value);
+    CHECK((*said)->value.error().code == errc::invalid_input);
+  }
 }

@@ -74,6 +74,17 @@ TEST_CASE("the same key and input are the first one's answer, another input is 4
   CHECK(other.text("code") == "key_conflict");
 }
 
+TEST_CASE("a request may say for which tenant it is and a name that cannot be one is 400") {
+  playing aut;
+  auto path = "/v1/agents/double/invocations";
+
+  CHECK(aut.peer.post(path, R"({"n":1})", headers{{"Troupe-Tenant", "acme"}}).status == 200);
+  auto wrong = aut.peer.post(path, R"({"n":1})", headers{{"Troupe-Tenant", "acme/eu"}});
+  CHECK(wrong.status == 400);
+  CHECK(wrong.text("detail").find("Troupe-Tenant: the name of a tenant has 1 to 64")
+        != std::string::npos);
+}
+
 TEST_CASE("a gateway that requires a key refuses a request without one") {
   playing aut{"idempotency = \"required\"\n"};
   auto path = "/v1/agents/double/invocations";
