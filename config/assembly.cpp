@@ -97,8 +97,9 @@ result<void> assembly::start() {
   s.env.services.put(breaker_service_name("store"), store_breaker_, {});
   catalog_ = catalog_of(s.what);
   register_chats(s.what, catalog_);
+  budgets_ = make_budgets();
   services_setup services{s.system,   s.env,      s.what, timer_,  s.transport,
-                          s.backends, s.on_fatal, s.mcp,  catalog_, make_budgets()};
+                          s.backends, s.on_fatal, s.mcp,  catalog_, budgets_};
   auto root = start_services(services);
   if (!root)
     return std::move(root).error();

@@ -93,6 +93,8 @@ public:
   const caf::actor& reader() const noexcept { return reader_; }
   const caf::actor& timer() const noexcept { return timer_; }
   journal::commit_log& log() noexcept { return log_; }
+  /// Null where the topology has none.
+  const std::shared_ptr<budget_book>& budgets() const noexcept { return budgets_; }
 
 private:
   void watch();
@@ -101,6 +103,7 @@ private:
   assembly_setup setup_;
   journal::commit_log log_;
   std::shared_ptr<tool_catalog> catalog_;
+  std::shared_ptr<budget_book> budgets_;
   caf::actor journal_, timer_, reader_, store_breaker_, root_, dispatcher_;
 };
 

@@ -117,7 +117,8 @@ result<void> cast::parts::start_actors() {
 result<void> cast::parts::open_doors() {
   gateway = std::make_unique<rest_gateway>(
     *system, rest_setup{env, registry, std::string{store->tag()}, troupe->dispatcher(),
-                        troupe->reader(), troupe->timer(), what.gateway, agents_of(what)});
+                        troupe->reader(), troupe->timer(), what.gateway, agents_of(what),
+                        troupe->budgets()});
   auto serving
     = net::http_server::start(server_options(what.gateway),
                               [g = gateway.get()](net::http_server_request in, net::responder out) {

@@ -92,6 +92,7 @@ rest_gateway::rest_gateway(caf::actor_system& system, rest_setup setup)
                           std::move(setup.reader), std::move(setup.timer), std::move(setup.options),
                           std::move(setup.agents), setup.registry,
                           troupe_metrics{setup.registry}}) {
+  world_->budgets = std::move(setup.budgets);
   world_->helper = system.spawn<rest_helper>(world_);
 }
 

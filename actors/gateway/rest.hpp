@@ -27,6 +27,8 @@ namespace troupe {
 
 struct invoke_request;
 
+class budget_book;
+
 namespace gateway {
 struct rest_world;
 struct target;
@@ -43,6 +45,7 @@ struct rest_setup {
   caf::actor timer;
   gateway_options options;
   std::vector<agent_options> agents;
+  std::shared_ptr<budget_book> budgets{}; ///< of its models; null: there are none
 };
 
 class rest_gateway {

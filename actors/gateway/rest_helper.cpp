@@ -74,6 +74,8 @@ async<void> rest_helper::serve(exchange_ptr x) {
     co_await breakers(x);
   else if (which == route::breaker)
     co_await breaker(x);
+  else if (which == route::limits)
+    co_await limits(x);
   else if (which >= route::letters)
     co_await letters(x);
   else
@@ -186,6 +188,7 @@ async<void> rest_helper::metrics(exchange_ptr x) {
     auto replayed = world_->numbers.replayed_steps;
     replayed.add(static_cast<double>(got->replayed_steps) - replayed.value());
   }
+  co_await measure_limits();
   x->out.text(*world_, troupe::metrics::content_type, world_->registry.expose());
 }
 

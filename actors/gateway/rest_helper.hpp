@@ -16,6 +16,10 @@
 #include <atomic>
 #include <map>
 
+namespace troupe {
+struct limiter_info;
+}
+
 namespace troupe::gateway {
 
 /// To the helper: end every stream, the process is about to stop.
@@ -92,6 +96,9 @@ private:
   async<void> breakers(exchange_ptr x);
   async<void> breaker(exchange_ptr x);
   result<std::string> breaker_named(const std::string& name) const;
+  async<void> limits(exchange_ptr x);
+  async<std::vector<limiter_info>> ask_limiters();
+  async<void> measure_limits();
   async<void> metrics(exchange_ptr x);
   async<void> follow(exchange_ptr x);
   async<void> speak(std::shared_ptr<completion_start> start);

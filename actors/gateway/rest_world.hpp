@@ -17,6 +17,10 @@
 #include <string>
 #include <vector>
 
+namespace troupe {
+class budget_book;
+}
+
 namespace troupe::gateway {
 
 /// What nginx writes into its log for a client that did not wait; counted, never sent.
@@ -66,6 +70,7 @@ struct rest_world {
   troupe_metrics numbers;
   route_counts counts{numbers};
   wait_list waits{};
+  std::shared_ptr<budget_book> budgets{}; ///< null: there are none
   caf::actor helper{}; ///< answers what needs more than one question; set right after its birth
 };
 

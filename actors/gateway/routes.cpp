@@ -48,6 +48,8 @@ route top_level(std::string_view path) {
     return route::list;
   if (path == "/v1/breakers")
     return route::breakers;
+  if (path == "/v1/limits")
+    return route::limits;
   if (path == "/v1/deadletters")
     return route::letters;
   return route::unknown;
@@ -129,7 +131,7 @@ std::optional<std::chrono::minutes> take_offset(std::string_view text) {
 std::string_view to_string(route r) noexcept {
   static constexpr std::array<std::string_view, routes_count> names{
     "unknown", "invoke", "agents", "list",    "show",    "journal", "events",
-    "signal",  "cancel", "retry",  "resolve", "breakers", "breaker", "healthz", "readyz",  "metrics",
+    "signal",  "cancel", "retry",  "resolve", "breakers", "breaker", "limits", "healthz", "readyz",  "metrics",
     "completions", "models", "letters", "letter", "letter_retry", "letter_drop"};
   return names[static_cast<std::size_t>(r)];
 }

@@ -25,6 +25,7 @@ enum class route : std::uint8_t {
   resolve, ///< POST /v1/invocations/{id}/resolve
   breakers, ///< GET /v1/breakers
   breaker, ///< POST /v1/breakers/{name}/{open|close|auto}
+  limits,  ///< GET /v1/limits
   healthz, ///< GET /healthz
   readyz,  ///< GET /readyz
   metrics, ///< GET /metrics
@@ -35,7 +36,7 @@ enum class route : std::uint8_t {
   letter_retry, ///< POST /v1/deadletters/{id}/retry
   letter_drop,  ///< POST /v1/deadletters/{id}/drop
 };
-inline constexpr std::size_t routes_count = 22;
+inline constexpr std::size_t routes_count = 23;
 
 /// The label in metrics: `invoke`, `show`.
 std::string_view to_string(route r) noexcept;

@@ -1,5 +1,7 @@
 #include "actors/guard/budget.hpp"
 
+#include "actors/guard/budget_info.hpp"
+
 #include "runtime/core/json.hpp"
 
 #include <fmt/format.h>
@@ -195,6 +197,29 @@ std::size_t budget_book::size() {
   for (const auto& shard : shards_)
     n += shard.size();
   return n;
+}
+
+std::vector<budget_info> budget_book::info() {
+  std::lock_guard lock{mutex_};
+  std::vector<budget_info> out;
+  for (const auto& b : budgets_) {
+    bool daily = b.per == budget_period::day;
+    budget_info one{b.name, daily ? "day" : "invocation", 0, b.tokens, 0, b.money, 0, 0, 0};
+    auto add = [&](const account& a) {
+      one.tokens = std::max(one.tokens, a.spent.tokens);
+      one.money = std::max(one.money, a.spent.money);
+      one.reserved_tokens += a.reserved.tokens;
+      one.reserved_money += a.reserved.money;
+      ++one.accounts;
+    };
+    auto prefix = b.name + "/" + (daily ? today() : std::string{});
+    for (const auto& shard : shards_)
+      for (auto i = shard.lower_bound(prefix); i != shard.end() && i->first.starts_with(prefix);
+           ++i)
+        add(i->second);
+    out.push_back(std::move(one));
+  }
+  return out;
 }
 
 const budget_options& budget_book::owner_of(std::string_view key) const {

@@ -59,6 +59,8 @@ struct spender {
   std::string tree; ///< id of the invocation that began it all
 };
 
+struct budget_info; // budget_info.hpp
+
 class budget_book {
 public:
   /// Accounts are kept in so many rows, so that a change writes one small row.
@@ -97,6 +99,9 @@ public:
 
   /// Spent and settled in an account of the budget; of a tree or of today (`tree` empty).
   spending spent(std::string_view budget, std::string_view tree = {});
+
+  /// How each stands; as many as the topology has.
+  std::vector<budget_info> info();
   /// Accounts in memory: those in which something is reserved or was spent.
   std::size_t size();
 

@@ -211,6 +211,10 @@ void add_controls(CLI::App& app, action& chosen) {
     ->needs(name);
   add_client(breaker_sub, b->client);
 
+  auto [limits_sub, m] = add<client_options>(
+    app, chosen, "limits", "How far models may be used: limiters and budgets", limits);
+  add_client(limits_sub, *m);
+
   auto [resolve_sub, d] = add<resolve_options>(
     app, chosen, "resolve", "Say what became of an effect whose outcome is unknown", resolve);
   add_id(resolve_sub, d->id);

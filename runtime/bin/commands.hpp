@@ -137,6 +137,7 @@ int retry(const subject_options& o);
 int resolve(const resolve_options& o);
 int agents(const client_options& o);
 int breaker(const breaker_options& o);
+int limits(const client_options& o);
 int list_letters(const letters_options& o);
 int show_letter(const letters_options& o);
 int retry_letter(const letters_options& o);

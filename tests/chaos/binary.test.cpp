@@ -357,6 +357,21 @@ TEST_CASE("a person forces a breaker from the command line, and lets it go again
   CHECK(troupe(d.at({"breaker", "look", "ajar"})).exit_code == 2);
 }
 
+TEST_CASE("a person sees the limits and budgets of models on the command line") {
+  desk d{"[models.m]\nkind = \"openai\"\nmodel = \"m\"\nbase_url = \"http://127.0.0.1:1\"\n"
+         "[budgets.today]\ntokens = 5000\n"};
+  troupe_process server{{"run", d.file}};
+  require_ready(server);
+
+  auto got = troupe(d.at({"limits"}));
+
+  CHECK(got.exit_code == 0);
+  CHECK(got.out.find("llm:m") != std::string::npos);
+  CHECK(got.out.find("0 of 5000") != std::string::npos);
+  CHECK(troupe(d.at({"limits", "--json"})).out.find("\"budgets\"") != std::string::npos);
+  CHECK(troupe(d.at({"invoke", "doubler", "--tenant", "a b"})).exit_code == 2);
+}
+
 TEST_CASE("a person lists, retries and drops a dead letter from the command line") {
   desk d{"[agents.hoarder]\n"};
   troupe_process server{{"run", d.file}};

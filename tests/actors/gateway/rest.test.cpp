@@ -3,8 +3,11 @@
 #include "runtime/journal/exported.hpp"
 #include "tests/actors/gateway/playing.hpp"
 #include "tests/runtime/net/raw_socket.hpp"
+#include "tests/support/paths.hpp"
 
 #include <caf/send.hpp>
+
+#include <fmt/format.h>
 
 #include <atomic>
 #include <thread>
@@ -179,6 +182,38 @@ TEST_CASE("a full queue is answered with 429 and Retry-After") {
   CHECK(got.status == 429);
   CHECK(got.text("code") == "overloaded");
   CHECK(!got.headers.value_or("retry-after", "").empty());
+}
+
+TEST_CASE("limiters and budgets are told over HTTP and as gauges") {
+  playing aut{fmt::format(R"([models.wise]
+kind = "scripted"
+script = "{}/tests/actors/gateway/words.script.json"
+concurrent = 7
+[budgets.today]
+tokens = 5_000
+[budgets.run]
+per = "invocation"
+money = 2
+)",
+                          paths::source_dir)};
+
+  auto got = aut.peer.get("/v1/limits");
+  auto numbers = aut.peer.get("/metrics").body;
+
+  REQUIRE(got.status == 200);
+  auto all = got.json();
+  const auto& wise = all.at("limits").at(0);
+  CHECK(wise.at("name").as_string() == "llm:wise");
+  CHECK(wise.at("in_flight").to_number<int>() == 0);
+  CHECK(wise.at("keys").at(0).at("window").to_number<double>() == 7);
+  CHECK(all.at("budgets").at(1).at("name").as_string() == "today");
+  CHECK(all.at("budgets").at(1).at("tokens_max").to_number<int>() == 5'000);
+  for (const auto* line : {"troupe_limiter_window{endpoint=\"wise\"} 7",
+                           "troupe_limiter_keys{endpoint=\"wise\",state=\"usable\"} 1",
+                           "troupe_budget_limit{budget=\"today\",unit=\"tokens\"} 5000",
+                           "troupe_budget_spent{budget=\"run\",unit=\"money\"} 0"})
+    CHECK(numbers.find(line) != std::string::npos);
+  CHECK(aut.peer.post("/v1/limits").status == 405);
 }
 
 TEST_CASE("breakers are listed, forced and left to themselves over HTTP") {
