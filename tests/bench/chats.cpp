@@ -15,6 +15,7 @@
 #include <fmt/format.h>
 #include <malloc.h>
 
+#include <algorithm>
 #include <cstdio>
 #include <fstream>
 
@@ -67,21 +68,27 @@ private:
   bench::countdown& all_;
 };
 
-/// Turns `from` to `to` of conversations 0 to `n`, each conversation's next turn as soon as all have
-/// had theirs.
-void talk(config::cast& troupe, int n, int from, int to) {
-  for (int t = from; t < to; ++t) {
-    bench::countdown all(static_cast<std::size_t>(n));
-    for (int c = 0; c < n; ++c) {
-      invoke_request r;
-      r.agent = "desk";
-      r.input = fmt::format(R"({{"conversation":"c-{}","message":"{}: turn {} {}"}})", c, c, t, said);
-      r.observer = std::make_shared<counted>(all);
-      caf::anon_send(troupe.dispatcher(), std::move(r));
-    }
-    if (!all.wait(600s))
-      std::exit(1);
+/// One turn of each of the conversations `first` to `end`, side by side.
+void talk_at_once(config::cast& troupe, int first, int end, int t) {
+  bench::countdown all(static_cast<std::size_t>(end - first));
+  for (int c = first; c < end; ++c) {
+    invoke_request r;
+    r.agent = "desk";
+    r.input = fmt::format(R"({{"conversation":"c-{}","message":"{}: turn {} {}"}})", c, c, t, said);
+    r.observer = std::make_shared<counted>(all);
+    caf::anon_send(troupe.dispatcher(), std::move(r));
   }
+  if (!all.wait(600s))
+    std::exit(1);
+}
+
+/// Turns `from` to `to` of conversations 0 to `n`, at most `at_once` at a time, each conversation's next
+/// turn as soon as all have had theirs. What a burst leaves in the heap depends on how many talk at
+/// once, and is no cost of those that are idle.
+void talk(config::cast& troupe, int n, int at_once, int from, int to) {
+  for (int t = from; t < to; ++t)
+    for (int c = 0; c < n; c += at_once)
+      talk_at_once(troupe, c, std::min(n, c + at_once), t);
 }
 
 std::unique_ptr<config::cast> play(const std::filesystem::path& folder) {
@@ -104,13 +111,13 @@ struct figure {
 };
 
 /// One life of the process.
-figure life(const std::filesystem::path& folder, int n, int from, int to) {
+figure life(const std::filesystem::path& folder, int n, int at_once, int from, int to) {
   figure f{};
   {
     auto troupe = play(folder);
-    talk(*troupe, n / 10, from, from + 1); // pools and tables of the libraries
+    talk(*troupe, n / 10, at_once, from, from + 1); // pools and tables of the libraries
     auto begin = std::chrono::steady_clock::now();
-    talk(*troupe, n, from + 1, to);
+    talk(*troupe, n, at_once, from + 1, to);
     f.turns_per_s = n * (to - from - 1) / (bench::ms_since(begin) / 1000);
     ::usleep(500'000);
     ::malloc_trim(0); // what the burst of talking used is not part of waiting
@@ -146,10 +153,10 @@ int main(int argc, char** argv) {
   auto half = turns / 2;
   // Each life begins with one turn of a tenth of them.
   auto spoken = [n](int of) { return n * (of - 1) + n / 10; };
-  auto first = bench::in_fresh_process([&] { return life(folder.path(), n, 0, half); });
-  auto second = bench::in_fresh_process([&] { return life(folder.path(), n, half, turns); });
+  auto first = bench::in_fresh_process([&] { return life(folder.path(), n, n, 0, half); });
+  auto second = bench::in_fresh_process([&] { return life(folder.path(), n, n, half, turns); });
   // Caches and pools are a cost of the process: what a conversation costs shows where there are more.
-  auto twice = bench::in_fresh_process([&] { return life(more, 2 * n, 0, half); });
+  auto twice = bench::in_fresh_process([&] { return life(more, 2 * n, n, 0, half); });
   auto early = first.store_bytes / spoken(half);
   auto late = (second.store_bytes - first.store_bytes) / spoken(turns - half);
   auto idle = (twice.rss_bytes - first.rss_bytes) / n;
