@@ -178,6 +178,59 @@ TEST_CASE("fault 40: a peer that drips a byte now and then ends at the attempt's
   CHECK(client.in_flight() == 0);
 }
 
+TEST_CASE("fault 25, DNS failure: nothing was sent, and within its time the caller knows") {
+  http_tool_options options;
+  options.url = "http://no-such-machine.invalid/tickets"; // RFC 2606: never there
+  net::http_client client;
+  auto backend = make_http_backend(options, client, the_time);
+  auto request = attempt_of("{}", effect_class::at_most_once);
+  request.timeout = 2s; // a resolver that is out of reach says nothing
+
+  auto begun = std::chrono::steady_clock::now();
+  auto outcome = backend_probe{*backend, request}.outcome();
+
+  CHECK((outcome.error().code == errc::unavailable || outcome.error().code == errc::timed_out));
+  CHECK(outcome.error().outcome == certainty::definite);
+  CHECK(has(outcome.error().message, "no-such-machine.invalid"));
+  CHECK(std::chrono::steady_clock::now() - begun < 10s);
+}
+
+TEST_CASE("fault 26, half-open TCP: a call in flight ends at its timeout, the next is sent anew") {
+  raw_listener listener;
+  http_tool_options options;
+  options.url = listener.url();
+  net::http_client client;
+  auto backend = make_http_backend(options, client, the_time);
+  auto request = attempt_of("{}");
+  auto serve = [](raw_socket& s) {
+    s.read_until("\r\n\r\n{}");
+    s.send("HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\n{}");
+  };
+
+  request.timeout = 300ms;
+  backend_probe in_flight{*backend, request};
+  auto peer = listener.accept();
+  peer.read_until("\r\n\r\n{}");
+  if (!peer.vanish()) {
+    WARN("skipped: half of a connection is closed by root alone (TCP_REPAIR)");
+    return;
+  }
+  auto lost = in_flight.outcome();
+  CHECK(lost.error().code == errc::timed_out);
+  CHECK(lost.error().outcome == certainty::unknown);
+
+  request.timeout = 10s;
+  backend_probe first{*backend, request};
+  auto kept = listener.accept();
+  serve(kept);
+  REQUIRE(first.outcome());
+  REQUIRE(kept.vanish()); // between two calls, unseen
+  backend_probe second{*backend, request};
+  auto fresh = listener.accept();
+  serve(fresh);
+  CHECK(second.outcome());
+}
+
 TEST_CASE("fault 41: an answer of a gigabyte is cut at its bound") {
   raw_listener listener;
   http_tool_options options;

@@ -3,6 +3,7 @@
 
 #include <arpa/inet.h>
 #include <netinet/in.h>
+#include <netinet/tcp.h>
 #include <poll.h>
 #include <sys/socket.h>
 #include <unistd.h>
@@ -45,6 +46,15 @@ public:
   void close() {
     if (fd_ >= 0)
       ::close(std::exchange(fd_, -1));
+  }
+  /// Goes without a word, as a machine that loses its power: the peer's half stays open, and only
+  /// what it sends next is told that nobody is there. @returns false where the kernel does not let us
+  bool vanish() {
+    int on = 1;
+    if (::setsockopt(fd_, IPPROTO_TCP, TCP_REPAIR, &on, sizeof on) != 0)
+      return false;
+    close();
+    return true;
   }
   /// False when the peer has gone.
   bool send(std::string_view text) {
