@@ -22,9 +22,7 @@ constexpr std::chrono::milliseconds heartbeat{15'000};
 constexpr std::chrono::milliseconds rest_min{20};
 constexpr int rest_factor = 5;
 
-/// Bytes that a client has not taken: past it, words wait in their ring, where the oldest make
-/// room, until it has caught up. Far below what would have it dropped.
-constexpr std::size_t behind_max = std::size_t{64} << 10;
+/// For a client that reads too slowly for words, to catch up.
 constexpr std::chrono::milliseconds behind_rest{50};
 
 // Timer ids: 0 is the wait list's; a follower has three.
@@ -99,7 +97,10 @@ void rest_helper::on_timer(std::uint64_t id) {
   auto& f = i->second;
   if (id == heartbeat_timer(i->first)) {
     arm(id, heartbeat);
-    if (!f.out.raw().write_chunk(": still here\n\n")) {
+    std::unique_lock lock{f.line->mutex};
+    bool gone = !f.line->out.raw().write_chunk(": still here\n\n");
+    lock.unlock();
+    if (gone) {
       drop(i->first);
       return;
     }
@@ -131,7 +132,7 @@ async<void> rest_helper::follow(exchange_ptr x) {
   f.no = record->no;
   f.last_id = x->in.headers.value_or("last-event-id", {});
   f.once = query_value(x->in.query(), "follow") == "false";
-  f.out = std::move(x->out);
+  f.line->out = std::move(x->out);
   open_stream(std::move(f));
 }
 
@@ -147,28 +148,32 @@ async<void> rest_helper::speak(std::shared_ptr<completion_start> start) {
   follower f;
   f.id = start->id;
   f.no = record->no;
-  f.speaks = std::make_unique<completion_stream>(start->head, start->usage, start->talks);
+  f.line->speaks = std::make_unique<completion_stream>(start->head, start->usage, start->talks);
   f.cancels = start->cancels;
-  f.out = std::move(start->out);
+  f.line->out = std::move(start->out);
   open_stream(std::move(f));
 }
 
 void rest_helper::open_stream(follower f) {
   auto number = ++last_follower_;
   auto me = caf::actor_cast<caf::actor>(this);
-  f.out.count(*world_, 200);
-  f.out.raw().start_stream(
-    net::http_headers{{"Content-Type", "text/event-stream"}, {"Cache-Control", "no-store"}});
-  f.out.raw().on_close([me, number] { caf::anon_send(me, follower_gone{number}); });
+  auto line = f.line;
   f.observer = std::make_shared<progress_observer>(me, number);
-  if (!f.once && world_->env.streams != nullptr)
-    f.words = world_->env.streams->follow(
-      f.id, [me, number] { caf::anon_send(me, words_came{number}); });
-  if (f.speaks) {
+  std::unique_lock lock{line->mutex};
+  line->out.count(*world_, 200);
+  auto& out = line->out.raw();
+  out.start_stream(
+    net::http_headers{{"Content-Type", "text/event-stream"}, {"Cache-Control", "no-store"}});
+  out.on_close([me, number] { caf::anon_send(me, follower_gone{number}); });
+  if (line->speaks) {
     std::string text;
-    f.speaks->begin(text);
-    (void)f.out.raw().write_chunk(std::move(text)); // who has gone is noticed by the next
+    line->speaks->begin(text);
+    (void)out.write_chunk(std::move(text)); // who has gone is noticed by the next
   }
+  if (!f.once && world_->env.streams != nullptr)
+    line->words = world_->env.streams->follow(
+      f.id, writes_words(line, [me, number] { caf::anon_send(me, words_came{number}); }));
+  lock.unlock();
   if (!f.once)
     send(world_->dispatcher, await_invocation{f.id, f.observer});
   followers_.emplace(number, std::move(f));
@@ -184,23 +189,16 @@ void rest_helper::on_words(std::uint64_t id) {
 }
 
 bool rest_helper::send_words(std::uint64_t id, follower& f, bool last) {
-  if (!f.words || (f.behind && !last))
+  if (f.behind && !last)
     return true;
-  if (!last && f.out.raw().waiting() > behind_max) {
+  std::unique_lock lock{f.line->mutex};
+  auto how = f.line->send(last);
+  lock.unlock();
+  if (how == line_state::behind) {
     f.behind = true;
     arm(behind_timer(id), behind_rest);
-    return true;
   }
-  std::string text;
-  bool goes_on = true;
-  for (const auto& c : f.words.read()) {
-    if (!f.speaks)
-      append_words(text, c);
-    else
-      goes_on = f.speaks->piece(text, c) && goes_on;
-  }
-  auto written = text.empty() || f.out.raw().write_chunk(std::move(text)).has_value();
-  return written && goes_on;
+  return how != line_state::ended;
 }
 
 void rest_helper::on_progress(std::uint64_t id, bool over) {
@@ -228,7 +226,7 @@ async<void> rest_helper::pump(std::uint64_t id) {
     co_return;
   bool readable = got && got->rows;
   if (!readable || !send_words(id, i->second, last) || !send_events(i->second, *got->rows) || last
-      || (i->second.speaks && i->second.speaks->over())) {
+      || has_spoken(i->second)) {
     drop(id);
     co_return;
   }
@@ -237,29 +235,35 @@ async<void> rest_helper::pump(std::uint64_t id) {
   arm(rest_timer(id), std::max(rest_min, took * rest_factor));
 }
 
+bool rest_helper::has_spoken(const follower& f) {
+  std::lock_guard lock{f.line->mutex};
+  return f.line->speaks && f.line->speaks->over();
+}
+
 bool rest_helper::send_events(follower& f, const std::vector<troupe::journal::row>& rows) {
   auto all = stream_events(rows);
   std::string text;
+  std::lock_guard lock{f.line->mutex};
   for (auto i = f.last_id.empty() ? 0 : first_after(all, f.last_id); i < all.size(); ++i) {
-    if (f.speaks)
-      append_completion(text, *f.speaks, all[i]);
+    if (f.line->speaks)
+      append_completion(text, *f.line->speaks, all[i]);
     else
       append_sse(text, all[i]);
     f.last_id = all[i].id;
   }
-  return f.out.raw().write_chunk(std::move(text)).has_value();
+  return f.line->out.raw().write_chunk(std::move(text)).has_value();
 }
 
-/// A completion that has not got its answer.
+/// A completion that has not got its answer. Under the line's mutex.
 void rest_helper::break_off(follower& f) {
-  if (f.out.raw().closed()) {
+  if (f.line->out.raw().closed()) {
     if (f.cancels)
       caf::anon_send(world_->dispatcher, cancel_request{f.id});
     return;
   }
   std::string text;
-  f.speaks->failed(text, {errc::unavailable, "the stream ends here, its invocation goes on: " + f.id});
-  (void)f.out.raw().write_chunk(std::move(text));
+  f.line->speaks->failed(text, {errc::unavailable, "the stream ends here, its invocation goes on: " + f.id});
+  (void)f.line->out.raw().write_chunk(std::move(text));
 }
 
 void rest_helper::drop(std::uint64_t id) {
@@ -268,13 +272,19 @@ void rest_helper::drop(std::uint64_t id) {
     return;
   auto& f = i->second;
   send(world_->dispatcher, unfollow{f.id, f.observer});
-  if (f.speaks && !f.speaks->over())
-    break_off(f);
   // Armed for never is as good as disarmed, and does not touch the other timers of this actor.
   send(world_->timer, arm_timer{caf::actor_cast<caf::actor>(this), heartbeat_timer(id), never});
   send(world_->timer, arm_timer{caf::actor_cast<caf::actor>(this), rest_timer(id), never});
   send(world_->timer, arm_timer{caf::actor_cast<caf::actor>(this), behind_timer(id), never});
-  f.out.raw().finish();
+  stream_reader words; // the hub is told outside of the mutex
+  {
+    std::lock_guard lock{f.line->mutex};
+    if (f.line->speaks && !f.line->speaks->over())
+      break_off(f);
+    f.line->closed = true;
+    words = std::move(f.line->words);
+    f.line->out.raw().finish();
+  }
   followers_.erase(i);
 }
 

@@ -7,8 +7,8 @@
 #include "actors/flow/dispatcher_messages.hpp"
 #include "actors/gateway/completion_request.hpp"
 #include "actors/gateway/rest_world.hpp"
+#include "actors/gateway/word_line.hpp"
 #include "runtime/core/async.hpp"
-#include "runtime/core/stream_hub.hpp"
 #include "runtime/journal/reader.hpp"
 
 #include <caf/event_based_actor.hpp>
@@ -52,7 +52,7 @@ private:
   std::atomic<bool> told_{false};
 };
 
-/// To the helper: a followed invocation streams, and there is something to read.
+/// To the helper: words of a followed invocation could not be written at once.
 struct words_came {
   std::uint64_t follower = 0;
 };
@@ -74,11 +74,9 @@ private:
   struct follower {
     std::string id; ///< of the invocation
     invocation_no no = 0;
-    answer_slot out;
+    std::shared_ptr<word_line> line = std::make_shared<word_line>();
     std::shared_ptr<progress_observer> observer;
     std::string last_id; ///< of the last event that was sent
-    stream_reader words{};
-    std::unique_ptr<completion_stream> speaks{}; ///< in the form of Chat Completions
     bool cancels = false; ///< who goes takes the invocation along
     bool once = false;   ///< only what is there now
     bool behind = false; ///< its client reads too slowly for words
@@ -117,6 +115,7 @@ private:
   bool send_words(std::uint64_t id, follower& f, bool last);
   void open_stream(follower f);
   bool send_events(follower& f, const std::vector<troupe::journal::row>& rows);
+  static bool has_spoken(const follower& f);
   void break_off(follower& f);
   void drop(std::uint64_t id);
   void arm(std::uint64_t id, std::chrono::milliseconds in);

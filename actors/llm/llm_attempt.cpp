@@ -283,6 +283,8 @@ void llm_endpoint::attempt_event(const call& c) const {
   if (c.answer) {
     e.fields.emplace_back("input_tokens", to_json(c.answer->input_tokens));
     e.fields.emplace_back("output_tokens", to_json(c.answer->output_tokens));
+    if (c.answer->cached_tokens > 0)
+      e.fields.emplace_back("cached_tokens", to_json(c.answer->cached_tokens));
     e.fields.emplace_back("finish_reason", to_json(c.answer->finish_reason));
   }
   c.live.describe(e, c.answer ? nullptr : &c.answer.error());
