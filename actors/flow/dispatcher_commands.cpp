@@ -1,5 +1,6 @@
 // What a person or a program asks of an invocation that is already there.
 #include "actors/flow/dispatcher.hpp"
+#include "actors/flow/parent_effect.hpp"
 
 #include "runtime/core/planted.hpp"
 
@@ -274,6 +275,13 @@ void dispatcher::retry(invocation_no no, const store::record& record, history& h
     fresh.key = record.key;
     fresh.idempotency_key = record.idempotency_key;
     fresh.input_hash = record.input_hash;
+    // Nobody waits for it any more, but who pays for it stays.
+    if (auto origin = read_parent_effect(record.parent_effect)) {
+      fresh.depth = origin->depth;
+      fresh.tree = origin->tree != 0 ? origin->tree : record.parent;
+      if (!origin->tenant.empty())
+        fresh.tenant = std::make_shared<const std::string>(std::move(origin->tenant));
+    }
     s = &slots_.emplace(no, std::move(fresh)).first->second;
     ++agent->second.open;
     if (!record.idempotency_key.empty())

@@ -1,10 +1,10 @@
 // Taking up what was open: at start, and after a commit has failed.
 #include "actors/flow/dispatcher.hpp"
+#include "actors/flow/parent_effect.hpp"
 
 #include "runtime/core/planted.hpp"
 
 #include <algorithm>
-#include <charconv>
 
 namespace troupe {
 namespace {
@@ -14,39 +14,6 @@ constexpr std::uint32_t page_size = 5'000;
 // `recovery_rate` is kept in steps of this length: short enough that 10,000 invocations begin
 // smoothly, long enough that the timer is no load.
 constexpr std::chrono::milliseconds take_up_step{10};
-
-// `path|seq|generation + 1|depth`, as `accept` writes it; generation 0: the parent does not wait.
-// Older stores have no depth: 1. Then, where the parent did not begin it all, `|` and who did; then,
-// where the request named one, `|` and the tenant. One that has no parent but a tenant has zeros.
-struct parent_effect {
-  journal::address at;
-  std::uint32_t generation = 0;
-  std::uint32_t depth = 1;
-  invocation_no tree = 0;
-  std::string tenant;
-};
-
-std::optional<parent_effect> read_parent_effect(std::string_view text) {
-  auto path = text.find('|');
-  if (path == std::string_view::npos)
-    return {};
-  parent_effect out;
-  out.at.path = text.substr(0, path);
-  for (auto* into : {&out.at.seq, &out.generation, &out.depth}) {
-    if (path == std::string_view::npos)
-      break;
-    text.remove_prefix(path + 1);
-    std::from_chars(text.data(), text.data() + text.size(), *into);
-    path = text.find('|');
-  }
-  if (path == std::string_view::npos)
-    return out;
-  text.remove_prefix(path + 1);
-  std::from_chars(text.data(), text.data() + text.size(), out.tree);
-  if (auto tenant = text.find('|'); tenant != std::string_view::npos)
-    out.tenant = text.substr(tenant + 1);
-  return out;
-}
 
 } // namespace
 

@@ -48,6 +48,17 @@ class first final : public agent<errand, std::string> {
 };
 TROUPE_AGENT(first)
 
+/// Fails where it gets no answer.
+class demanding final : public agent<errand, std::string> {
+  task<std::string> run(errand in) override {
+    auto said = co_await llm("sage").complete("what of " + in.id + "?");
+    if (!said)
+      co_return std::move(said).error();
+    co_return std::string{"ok"};
+  }
+};
+TROUPE_AGENT(demanding)
+
 using reply = std::shared_ptr<std::optional<invocation_reply>>;
 
 /// Asks on behalf of a tenant.
@@ -69,6 +80,7 @@ kit::stage_options family(std::string_view budget, std::string_view of_third = {
 kind = "openai"
 model = "any"
 max_tokens = 100
+[agents.demanding]
 [agents.third]
 )" + std::string{of_third} + std::string{budget});
   kit::scripted_llm sage{"sage"};
@@ -176,6 +188,28 @@ TEST_CASE("the tenant that a request names pays for all that it invokes over res
       CHECK(*(*one)->value
             == (tenant == "acme" ? R"("ok ok budget_exceeded")" : R"("ok ok ok")"));
     }
+}
+
+TEST_CASE("one that has ended and is retried is paid for by the same tenant") {
+  kit::world w;
+  kit::stage aut{w, family("[budgets.acme]\ntenants = [\"acme\"]\ntokens = 150\n")};
+  auto first = ask_for(aut, "acme", "demanding", "key-1");
+  aut.run_until([&] { return first->has_value(); });
+  REQUIRE((*first)->value);
+  auto second = ask_for(aut, "acme", "demanding", "key-2");
+  aut.run_until([&] { return second->has_value(); });
+  REQUIRE((*second)->value.error().code == errc::budget_exceeded);
+  auto id = (*second)->id;
+  aut.advance(1h);
+
+  auto again = aut.ask<command_reply>(retry_request{id});
+  aut.run_until([&] { return again->has_value(); });
+  auto end = aut.ask<invocation_reply>(await_invocation{id, nullptr});
+  aut.run_until([&] { return end->has_value(); });
+
+  REQUIRE((*again)->done);
+  REQUIRE_FALSE((*end)->value);
+  CHECK((*end)->value.error().code == errc::budget_exceeded);
 }
 
 TEST_CASE("an agent is shared between the tenants that wait for it") {
