@@ -6,6 +6,7 @@
 #include "runtime/core/digest.hpp"
 #include "runtime/core/json.hpp"
 #include "runtime/core/planted.hpp"
+#include "runtime/core/stream_hub.hpp"
 
 #include <boost/json.hpp>
 #include <fmt/format.h>
@@ -458,8 +459,12 @@ void dispatcher::tell_parent(const slot& s, const result<std::string>& value) {
 }
 
 void dispatcher::adopt_child(invocation_no parent, invocation_no child) {
-  if (auto* p = find(parent))
-    more(*p).children.push_back(child);
+  auto* p = find(parent);
+  if (p == nullptr)
+    return;
+  more(*p).children.push_back(child);
+  if (const auto* c = find(child); c != nullptr && setup_.env.streams != nullptr)
+    setup_.env.streams->adopt(id_of(parent), stream_child{id_of(child), c->agent->options.name});
 }
 
 } // namespace troupe

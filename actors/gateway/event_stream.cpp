@@ -107,11 +107,15 @@ void append_sse(std::string& out, const stream_event& e) {
   out += "\n\n";
 }
 
-void append_words(std::string& out, const stream_chunk& c) {
+void append_words(std::string& out, const stream_chunk& c, const stream_child* of) {
   bool reset = c.what == stream_kind::reset;
   out += reset ? "event: reset\ndata: " : "event: delta\ndata: ";
   {
     json_object_out o{out};
+    if (of != nullptr) {
+      o.text("invocation", of->invocation);
+      o.text("agent", of->agent);
+    }
     o.text("stream", c.stream);
     o.number("attempt", c.attempt);
     if (!reset) {

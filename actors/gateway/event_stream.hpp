@@ -47,7 +47,7 @@ std::size_t first_after(const std::vector<stream_event>& all, std::string_view l
 /// In the form of `text/event-stream`.
 void append_sse(std::string& out, const stream_event& e);
 
-/// A piece of a streamed answer, as `delta` or `reset`.
-void append_words(std::string& out, const stream_chunk& c);
+/// A piece of a streamed answer, as `delta` or `reset`; of a child with its `invocation` and `agent`.
+void append_words(std::string& out, const stream_chunk& c, const stream_child* of = nullptr);
 
 } // namespace troupe::gateway

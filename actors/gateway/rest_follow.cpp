@@ -132,6 +132,8 @@ async<void> rest_helper::follow(exchange_ptr x) {
   f.no = record->no;
   f.last_id = x->in.headers.value_or("last-event-id", {});
   f.once = query_value(x->in.query(), "follow") == "false";
+  auto below = query_value(x->in.query(), "children");
+  f.children = below == "1" || below == "true";
   f.line->out = std::move(x->out);
   open_stream(std::move(f));
 }
@@ -160,6 +162,9 @@ void rest_helper::open_stream(follower f) {
   auto line = f.line;
   f.observer = std::make_shared<progress_observer>(me, number);
   std::unique_lock lock{line->mutex};
+  line->otherwise = [me, number] { caf::anon_send(me, words_came{number}); };
+  if (f.children)
+    line->hub = world_->env.streams;
   line->out.count(*world_, 200);
   auto& out = line->out.raw();
   out.start_stream(
@@ -171,8 +176,7 @@ void rest_helper::open_stream(follower f) {
     (void)out.write_chunk(std::move(text)); // who has gone is noticed by the next
   }
   if (!f.once && world_->env.streams != nullptr)
-    line->words = world_->env.streams->follow(
-      f.id, writes_words(line, [me, number] { caf::anon_send(me, words_came{number}); }));
+    line->words = world_->env.streams->follow(f.id, line->writer());
   lock.unlock();
   if (!f.once)
     send(world_->dispatcher, await_invocation{f.id, f.observer});
@@ -277,12 +281,14 @@ void rest_helper::drop(std::uint64_t id) {
   send(world_->timer, arm_timer{caf::actor_cast<caf::actor>(this), rest_timer(id), never});
   send(world_->timer, arm_timer{caf::actor_cast<caf::actor>(this), behind_timer(id), never});
   stream_reader words; // the hub is told outside of the mutex
+  std::vector<word_line::child> below;
   {
     std::lock_guard lock{f.line->mutex};
     if (f.line->speaks && !f.line->speaks->over())
       break_off(f);
     f.line->closed = true;
     words = std::move(f.line->words);
+    below = std::move(f.line->children);
     f.line->out.raw().finish();
   }
   followers_.erase(i);

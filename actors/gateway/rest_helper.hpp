@@ -78,6 +78,7 @@ private:
     std::shared_ptr<progress_observer> observer;
     std::string last_id; ///< of the last event that was sent
     bool cancels = false; ///< who goes takes the invocation along
+    bool children = false; ///< the words of its children as well
     bool once = false;   ///< only what is there now
     bool behind = false; ///< its client reads too slowly for words
     bool loading = false;

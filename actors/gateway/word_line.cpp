@@ -2,6 +2,8 @@
 
 #include "actors/gateway/event_stream.hpp"
 
+#include <algorithm>
+
 namespace troupe::gateway {
 
 line_state word_line::send(bool last) {
@@ -17,24 +19,44 @@ line_state word_line::send(bool last) {
     else
       goes_on = speaks->piece(text, c) && goes_on;
   }
+  if (hub != nullptr)
+    find_children();
+  for (auto& one : children)
+    for (const auto& c : one.words.read())
+      append_words(text, c, &one.who);
   auto written = text.empty() || out.raw().write_chunk(std::move(text)).has_value();
   return written && goes_on ? line_state::open : line_state::ended;
 }
 
+// Of children, too: the list grows while it is gone through.
+void word_line::find_children() {
+  auto take = [this](const stream_reader& of) {
+    for (auto& who : of.children()) {
+      bool known = std::ranges::any_of(children, [&](const child& c) { return c.who == who; });
+      if (known || children.size() >= children_max)
+        continue;
+      auto in = hub->follow(who.invocation, writer());
+      children.push_back({std::move(who), std::move(in)});
+    }
+  };
+  take(words);
+  for (std::size_t i = 0; i < children.size(); ++i)
+    take(children[i].words);
+}
+
 // Weak: the hub holds this for as long as the line has its reader.
-std::function<void()> writes_words(const std::shared_ptr<word_line>& line,
-                                   std::function<void()> otherwise) {
-  return [weak = std::weak_ptr{line}, otherwise = std::move(otherwise)] {
-    auto l = weak.lock();
-    if (!l)
+std::function<void()> word_line::writer() {
+  return [weak = weak_from_this()] {
+    auto line = weak.lock();
+    if (!line)
       return;
     auto how = line_state::open;
     {
-      std::lock_guard lock{l->mutex};
-      how = l->send(false);
+      std::lock_guard lock{line->mutex};
+      how = line->send(false);
     }
     if (how != line_state::open)
-      otherwise();
+      line->otherwise();
   };
 }
 

@@ -23,7 +23,14 @@ enum class line_state : std::uint8_t {
   ended,  ///< the client has gone, or what it follows is told
 };
 
-struct word_line {
+struct word_line : std::enable_shared_from_this<word_line> {
+  /// Invocations below the one that is followed, with theirs; those after them are left out.
+  static constexpr std::size_t children_max = 64;
+  struct child {
+    stream_child who;
+    stream_reader words;
+  };
+
   /// Bytes that a client has not taken: past it, words wait in their ring, where the oldest make
   /// room, until it has caught up. Far below what would have it dropped.
   static constexpr std::size_t behind_max = std::size_t{64} << 10;
@@ -33,15 +40,19 @@ struct word_line {
   stream_reader words{};
   std::unique_ptr<completion_stream> speaks{}; ///< in the form of Chat Completions
   bool closed = false;
+  stream_hub* hub = nullptr;     ///< where the words of children are asked for
+  std::vector<child> children{}; ///< theirs have the marks of their invocation and agent
+  std::function<void()> otherwise{};
 
   /// Under the mutex: writes what has come.
   ///
   /// @param last also where the client is behind
   line_state send(bool last);
-};
+  /// What the hub calls for new words: writes them; `otherwise` where that takes more than writing.
+  std::function<void()> writer();
 
-/// What the hub calls for new words: writes them; `otherwise` where that takes more than writing.
-std::function<void()> writes_words(const std::shared_ptr<word_line>& line,
-                                   std::function<void()> otherwise);
+private:
+  void find_children();
+};
 
 } // namespace troupe::gateway

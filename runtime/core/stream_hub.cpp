@@ -148,6 +148,25 @@ void stream_hub::settle(const std::string& invocation, std::string_view stream,
   tell(who);
 }
 
+void stream_hub::adopt(const std::string& parent, stream_child child) {
+  std::shared_ptr<stream_ring> ring;
+  {
+    std::lock_guard lock{rings_->mutex};
+    auto* slot = rings_->find_or_make(parent);
+    if (slot == nullptr)
+      return;
+    ring = slot->ring;
+  }
+  std::unique_lock lock{ring->mutex};
+  auto& all = ring->children;
+  if (all.size() >= ring->bounds.children_max || std::ranges::find(all, child) != all.end())
+    return;
+  all.push_back(std::move(child));
+  auto who = ring->waiting();
+  lock.unlock();
+  tell(who);
+}
+
 bool stream_hub::seen(const std::string& invocation, std::string_view stream) const {
   std::shared_ptr<stream_ring> ring;
   {
@@ -216,6 +235,13 @@ std::vector<stream_chunk> stream_reader::read() {
   auto out = place_->ring->read(me);
   place_->ring->read_to = std::max(place_->ring->read_to, me.next);
   return out;
+}
+
+std::vector<stream_child> stream_reader::children() const {
+  if (!place_)
+    return {};
+  std::lock_guard lock{place_->ring->mutex};
+  return place_->ring->children;
 }
 
 stream_reader stream_hub::follow(const std::string& invocation, std::function<void()> notify) {

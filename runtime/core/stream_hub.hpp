@@ -47,6 +47,13 @@ struct stream_chunk {
   bool whole = true;         ///< of `end`: false where the final text was too long for this plane
 };
 
+/// An invocation that another one has begun and waits for. It has a ring of its own.
+struct stream_child {
+  std::string invocation;
+  std::string agent;
+  bool operator==(const stream_child&) const = default;
+};
+
 /// The stream of an effect: the address within its key.
 constexpr std::string_view stream_of(std::string_view key, std::string_view invocation) noexcept {
   bool ours = key.starts_with(invocation) && key.size() > invocation.size();
@@ -61,6 +68,8 @@ struct stream_bounds {
   std::size_t rings_max = 2'048;
   /// Streams of one invocation that are remembered, so that none is shown twice.
   std::size_t streams_max = 256;
+  /// Children of one invocation that are remembered; those after them are followed by their own id.
+  std::size_t children_max = 64;
 };
 
 namespace detail {
@@ -98,6 +107,8 @@ public:
 
   /// What is new. Never waits. `notify` is called again for what comes after.
   std::vector<stream_chunk> read();
+  /// The children of the invocation so far; `notify` is called for new ones, too.
+  std::vector<stream_child> children() const;
   /// False where the hub had no room: there will be nothing to read.
   explicit operator bool() const noexcept { return place_ != nullptr; }
 
@@ -122,6 +133,8 @@ public:
               const result<std::string>& outcome);
   /// Whether somebody has read a piece of the latest attempt, whoever made it.
   bool seen(const std::string& invocation, std::string_view stream) const;
+  /// `parent` has begun this one. Has no effect the second time.
+  void adopt(const std::string& parent, stream_child child);
   /// The invocation has left the process, or has ended.
   void forget(const std::string& invocation);
 

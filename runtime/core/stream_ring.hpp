@@ -69,6 +69,7 @@ struct stream_ring {
   std::size_t bytes = 0;
   std::uint64_t read_to = 0; ///< the furthest that anybody has read
   std::deque<std::shared_ptr<stream_state>> streams;
+  std::vector<stream_child> children;
   std::map<std::uint64_t, ring_reader> readers;
 };
 

@@ -29,7 +29,8 @@ struct followed {
     };
     client.send(std::move(r), [this](net::http_response_or_error) { ended.put(true); });
     line->out = slots.take();
-    line->words = hub.follow("k-1", writes_words(line, [this] { ++otherwise; }));
+    line->otherwise = [this] { ++otherwise; };
+    line->words = hub.follow("k-1", line->writer());
   }
   void finish() {
     stream_reader words;
@@ -65,6 +66,29 @@ TEST_CASE("a word goes to its client on the thread on which it came") {
 
   CHECK(f.otherwise == 0);
   f.finish();
+}
+
+TEST_CASE("words of children come with their invocation and agent, where they are asked for") {
+  followed f;
+  f.line->hub = &f.hub;
+  f.hub.adopt("k-1", stream_child{"k-2", "helper"});
+  f.hub.adopt("k-2", stream_child{"k-3", "scout"});
+
+  f.hub.begin("k-2", "0/0/-/1").add(stream_kind::text, "below");
+  CHECK(f.pieces.take().find(R"({"invocation":"k-2","agent":"helper","stream":"0/0/-/1")")
+        != std::string::npos);
+  f.hub.begin("k-3", "0/0/-/1").add(stream_kind::text, "further below");
+  CHECK(f.pieces.take().find(R"({"invocation":"k-3","agent":"scout","stream":"0/0/-/1")")
+        != std::string::npos);
+  f.finish();
+
+  followed plain;
+  plain.hub.adopt("k-1", stream_child{"k-2", "helper"});
+  plain.hub.begin("k-2", "0/0/-/1").add(stream_kind::text, "below");
+  plain.hub.begin("k-1", "0/0/-/4").add(stream_kind::text, "its own");
+  CHECK(plain.pieces.take().find("its own") != std::string::npos);
+  plain.finish();
+  CHECK(plain.pieces.size() == 0);
 }
 
 TEST_CASE("a line that is closed takes no words, and one whose client has gone says so") {

@@ -33,10 +33,25 @@ class stream_teller final : public agent<stream_question, stream_question> {
 };
 TROUPE_AGENT(stream_teller)
 
+/// Has a teller speak in its place.
+class stream_boss final : public agent<stream_question, stream_question> {
+  task<stream_question> run(stream_question in) override {
+    auto said = co_await invoke("teller", in);
+    if (!said)
+      co_return std::move(said).error();
+    auto out = stream_question{};
+    co_return out;
+  }
+};
+TROUPE_AGENT(stream_boss)
+
 kit::stage_options telling(std::uint64_t seed = 1) {
   auto o = kit::play_text(R"(
 [agents.teller]
 class = "stream_teller"
+passivate_after = "1d"
+[agents.boss]
+class = "stream_boss"
 passivate_after = "1d"
 [models.fast]
 kind = "scripted"
@@ -120,4 +135,21 @@ TEST_CASE("after a restart a late follower gets the final text of a step that wa
   REQUIRE(all.size() == 2);
   CHECK(all[0].ends_with("text One two three four five."));
   CHECK(all[1].find("end") != std::string::npos);
+}
+
+TEST_CASE("who follows a parent learns of its children, and can follow them") {
+  kit::world w;
+  kit::stage aut{w, telling()};
+  auto a = aut.invoke("boss", R"({"text":"go on"})");
+  aut.run_until([&] { return !a->id.empty(); });
+  auto parent = aut.env().streams->follow(a->id, [] {});
+
+  aut.run_until([&] { return !parent.children().empty(); });
+
+  auto children = parent.children();
+  REQUIRE(children.size() == 1);
+  CHECK(children[0].agent == "teller");
+  auto in = aut.env().streams->follow(children[0].invocation, [] {});
+  CHECK(heard(aut, in).size() == 6);
+  CHECK(parent.read().empty());
 }
