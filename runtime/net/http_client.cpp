@@ -12,6 +12,7 @@
 #include <stdexcept>
 #include <thread>
 #include <unordered_set>
+#include <utility>
 #include <vector>
 
 namespace troupe::net {
@@ -100,14 +101,20 @@ private:
     errc reason;
   };
 
-  /// The thread is woken once for all that it has not taken yet, and without the lock, which it
-  /// would wait for.
+  /// The thread is woken only where it sleeps, and without the lock, which it would wait for.
   void push(command next, std::unique_lock<std::mutex> lock) {
     inbox_.push_back(std::move(next));
-    bool first = inbox_.size() == 1;
+    bool sleeps = std::exchange(sleeps_, false);
     lock.unlock();
-    if (first)
+    if (sleeps)
       sockets_.wake();
+  }
+
+  /// Before it waits. False where there is something to do first.
+  bool may_sleep() {
+    std::lock_guard lock{mutex_};
+    sleeps_ = inbox_.empty() && !stopping_;
+    return sleeps_;
   }
 
   void run() {
@@ -115,7 +122,8 @@ private:
       sockets_.run_due();
       if (finish_done())
         continue; // a callback may have sent the next request: do not sleep on it
-      sockets_.wait();
+      if (may_sleep())
+        sockets_.wait();
     }
   }
 
@@ -126,6 +134,7 @@ private:
     {
       std::lock_guard lock{mutex_};
       taken.swap(inbox_);
+      sleeps_ = false;
       stopping = stopping_;
     }
     for (auto& c : taken) {
@@ -242,6 +251,7 @@ private:
   std::vector<command> inbox_;
   std::unordered_set<request_id> open_; ///< accepted, and `done` not called yet
   bool stopping_ = false;
+  bool sleeps_ = false; ///< waits for its sockets, or is about to: nobody has woken it yet
 
   // The thread's own. Handles go before the multi handle.
   std::vector<kept_easy> spare_;
