@@ -353,13 +353,11 @@ TEST_CASE("chunks are handed on as they come") {
   answers box;
   http_client aut;
   auto r = request_to(url_of(*server));
-  int heads = 0;
+  // On the client's thread, where Catch cannot be asked: told as chunks, in the order of coming.
   r.on_head = [&](const http_headers& head) {
-    ++heads;
-    CHECK(head.contains("transfer-encoding"));
+    chunks.put(head.contains("transfer-encoding") ? "head" : "another head");
   };
   r.on_chunk = [&](std::string_view piece) {
-    CHECK(heads == 1);
     chunks.put(std::string{piece});
     return piece != "stop";
   };
@@ -367,6 +365,7 @@ TEST_CASE("chunks are handed on as they come") {
   aut.send(r, into(box));
   auto stream = held.take();
   REQUIRE(stream.write_chunk("one"));
+  CHECK(chunks.take() == "head");
   CHECK(chunks.take() == "one");
   REQUIRE(stream.write_chunk("two"));
   CHECK(chunks.take() == "two");
