@@ -12,13 +12,6 @@ namespace {
 
 constexpr std::string_view blanks = " \t\r\n";
 
-std::string_view trimmed(std::string_view text) {
-  auto begin = text.find_first_not_of(blanks);
-  if (begin == std::string_view::npos)
-    return {};
-  return text.substr(begin, text.find_last_not_of(blanks) + 1 - begin);
-}
-
 // What stands between the first fence (```json and the like) and the next one or the end; empty
 // where there is none.
 std::string_view fenced(std::string_view text) {
@@ -122,6 +115,13 @@ result<std::string> find_answer(std::string_view text, const schema_validator& s
     at += candidate ? candidate->size() : 1;
   }
   return std::move(look).wrong();
+}
+
+std::string_view trimmed(std::string_view text) {
+  auto begin = text.find_first_not_of(blanks);
+  if (begin == std::string_view::npos)
+    return {};
+  return text.substr(begin, text.find_last_not_of(blanks) + 1 - begin);
 }
 
 std::string complaint(const error& wrong) {

@@ -23,6 +23,9 @@ inline constexpr std::size_t answer_candidates_max = 64;
 ///          message is a sentence for the model.
 result<std::string> find_answer(std::string_view text, const schema_validator& schema);
 
+/// Without the blanks around it.
+std::string_view trimmed(std::string_view text);
+
 /// The user message that asks a model again.
 std::string complaint(const error& wrong);
 

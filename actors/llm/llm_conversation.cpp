@@ -16,6 +16,9 @@ namespace {
 
 using std::chrono::microseconds;
 
+/// Of an answer that is kept as it was said; longer ones are cut. No schema is filled by more.
+constexpr std::size_t said_bytes_max = std::size_t{256} << 10;
+
 // `completion_text` of runtime/core/effects.hpp, as agents read it.
 struct spoken {
   std::string text;
@@ -135,9 +138,11 @@ std::chrono::milliseconds llm_endpoint::attempt_time(const call& c) const {
 }
 
 // What the caller gets for an answer. The error is what is wrong with it, for the model.
-result<std::string> llm_endpoint::judge(const call& c, const model_answer& answer) const {
+result<std::string> llm_endpoint::judge(call& c, const model_answer& answer) const {
   if (c.schema && answer.tool_calls.empty()) {
     auto value = find_answer(answer.text, *c.schema);
+    if (!value || *value != trimmed(answer.text))
+      c.said.push_back(head_of(answer.text, said_bytes_max));
     if (value && c.question.whole)
       return outcome_of(answer, std::move(*value));
     if (value || c.repairs < options_.repairs_max)
@@ -204,6 +209,7 @@ void llm_endpoint::finish(call& c, result<std::string> outcome) {
   reply.outcome = std::move(outcome);
   reply.attempts = c.attempts;
   reply.degraded = c.degraded;
+  reply.said = std::move(c.said);
   auto promise = std::move(c.reply);
   waits_.forget(c);
   calls_.erase(c.no);

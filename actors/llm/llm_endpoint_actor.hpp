@@ -54,6 +54,7 @@ private:
     steady_time began{};
     std::uint32_t attempts = 0;
     std::uint32_t repairs = 0;
+    std::vector<std::string> said; ///< as in its reply
     std::string content;  ///< what it asks for, where that is compared; else empty
     std::string tree;     ///< of the invocation
     std::string tenant;   ///< who pays for it
@@ -105,7 +106,7 @@ private:
   void pass_on(const call& c, const result<std::string>& outcome);
 
   async<result<model_answer>> ask_until_answered(std::uint64_t no);
-  result<std::string> judge(const call& c, const model_answer& answer) const;
+  result<std::string> judge(call& c, const model_answer& answer) const;
   std::chrono::milliseconds attempt_time(const call& c) const;
   void ask_again(call& c, const model_answer& answer, const error& wrong);
   void finish(call& c, result<std::string> outcome);

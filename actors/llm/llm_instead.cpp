@@ -11,6 +11,7 @@
 #include <boost/json/value.hpp>
 
 #include <algorithm>
+#include <iterator>
 
 namespace troupe::detail {
 namespace {
@@ -246,6 +247,7 @@ async<result<std::string>> llm_endpoint::ask_other(std::uint64_t no, std::size_t
   if (!reply)
     co_return std::move(reply).error();
   c.attempts += reply->attempts;
+  std::move(reply->said.begin(), reply->said.end(), std::back_inserter(c.said));
   co_return std::move(reply->outcome);
 }
 

@@ -41,6 +41,9 @@ struct call_reply {
   std::uint32_t attempts = 1;
   /// A fallback's answer: the service has failed, and nothing has happened.
   bool degraded = false;
+  /// What a model said, word for word, where the outcome is not just that: mended, taken out of other
+  /// words, refused and asked again. For the journal, in the order in which it was said.
+  std::vector<std::string> said{};
 };
 
 /// Asks a service to stop a call: its socket or process is closed. No reply.

@@ -217,6 +217,8 @@ void invocation::on_reply(std::uint64_t id, call_reply& r) {
     return;
   }
   e->call_ = 0;
+  for (auto& words : r.said)
+    record_note("model_said", std::move(words));
   // What an earlier life has sent may have happened, however definite this refusal is.
   if (!r.outcome && e->repeated_ && e->cls_ == effect_class::idempotent)
     r.outcome = std::move(r.outcome).error().may_have_happened();

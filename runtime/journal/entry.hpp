@@ -118,7 +118,7 @@ struct local {
 
 /// Something to know that replay does not look at.
 struct note {
-  std::string name;              ///< `drift`, `may_have_happened`, `late_result`
+  std::string name;              ///< `drift`, `may_have_happened`, `late_result`, `reconciled`, `model_said`
   payload detail;
   utc_time when{};
   bool operator==(const note&) const = default;

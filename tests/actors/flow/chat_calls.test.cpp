@@ -63,6 +63,27 @@ void say(openai_stub& model, bool streamed, const std::string& text) {
                  {{"Content-Type", "text/event-stream"}});
 }
 
+/// A chat with a tool; its answers are held to a schema where they are not streamed.
+std::string topology(bool streamed, const openai_stub& model) {
+  return fmt::format(R"([agents.desk]
+class = "chat"
+model = "fast"
+tools = ["orders"]
+{}
+[tools.orders]
+kind = "command"
+argv = ["echo", '{{"state":"shipped"}}']
+effect = "at_most_once"
+input_schema = '{{"type":"object","properties":{{"id":{{"type":"string"}}}},"required":["id"]}}'
+[models.fast]
+kind = "openai"
+model = "m"
+base_url = "{}"
+attempts_max = 1
+)",
+                     streamed ? "" : R"(output = '{"type":"object"}')", model.base_url());
+}
+
 /// A chat with a real endpoint, whose model says first these calls and then `done`.
 struct asked_for {
   openai_stub model;
@@ -71,7 +92,7 @@ struct asked_for {
   asked_for(bool streamed, const said_calls& calls, const std::string& more_input = {}) {
     say(model, streamed, calls);
     say(model, streamed, streamed ? "done" : "{}");
-    playing aut{topology(streamed)};
+    playing aut{topology(streamed, model)};
     auto input = more_input.empty() ? std::string{R"({"message":"go"})"}
                                     : R"({"messages":[{"role":"user","content":"go"}],)"
                                         + more_input + "}";
@@ -120,27 +141,6 @@ struct asked_for {
   }
   bool ended_well() const {
     return got.status == 200 && got.text("status") == "completed";
-  }
-
-private:
-  std::string topology(bool streamed) const {
-    return fmt::format(R"([agents.desk]
-class = "chat"
-model = "fast"
-tools = ["orders"]
-{}
-[tools.orders]
-kind = "command"
-argv = ["echo", '{{"state":"shipped"}}']
-effect = "at_most_once"
-input_schema = '{{"type":"object","properties":{{"id":{{"type":"string"}}}},"required":["id"]}}'
-[models.fast]
-kind = "openai"
-model = "m"
-base_url = "{}"
-attempts_max = 1
-)",
-                       streamed ? "" : R"(output = '{"type":"object"}')", model.base_url());
   }
 };
 
@@ -219,6 +219,24 @@ TEST_CASE("fault 37, an unknown tool: the model hears which there are, under a n
     CHECK(results[0].find("There are: orders.") != std::string::npos);
     CHECK(name_of(aut.said_again().at(0)) == "look_up__please_");
   }
+}
+
+TEST_CASE("what a model said is in the journal word for word where it was mended or asked again") {
+  openai_stub model;
+  model.say("Certainly, no JSON.");
+  model.say("Here you are:\n```json\n{}\n```");
+  playing aut{topology(false, model)};
+
+  auto got = aut.peer.post("/v1/agents/desk/invocations", R"({"message":"go"})");
+
+  INFO(got.body);
+  CHECK(got.text("status") == "completed");
+  auto journal = aut.peer.get("/v1/invocations/" + got.text("id") + "/journal").body;
+  auto first = journal.find("Certainly, no JSON.");
+  auto second = journal.find("Here you are:");
+  REQUIRE(second != std::string::npos);
+  CHECK(journal.find("model_said") < first);
+  CHECK(first < second);
 }
 
 TEST_CASE("fault 37, no id: each call gets one") {

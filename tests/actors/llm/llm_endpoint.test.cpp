@@ -111,6 +111,7 @@ TEST_CASE("a model that misses the schema is told what is wrong and asked again 
   d.answer(1, says(R"({"queue": "billing"})"));
   CHECK(slot->value() == R"({"queue": "billing"})");
   CHECK(slot->reply->attempts == 2);
+  CHECK(slot->reply->said == std::vector<std::string>{R"({"queue": 7})"}); // the outcome is the other
   CHECK(d.stats().repairs == 1);
 }
 
@@ -125,6 +126,7 @@ TEST_CASE("after the last repair the call fails with the beginning of the answer
 
   CHECK(slot->why().code == errc::schema_mismatch);
   CHECK(slot->why().message.find("still not") != std::string::npos);
+  CHECK(slot->reply->said == std::vector<std::string>{"no", "still not"});
   CHECK(d.backend->open() == 0);
 }
 
