@@ -104,8 +104,9 @@ void dispatcher::adopt(store::open_entry& e) {
   s.tree = s.parent;
   if (auto above = read_parent_effect(e.parent_effect)) {
     s.parent_at = std::move(above->at);
-    s.parent_waits = above->generation > 0;
-    s.parent_generation = s.parent_waits ? above->generation - 1 : 0;
+    // A further run was ordered by a person; a parent that waits for it, too, asks again.
+    s.parent_waits = above->generation > 0 && e.run == 0;
+    s.parent_generation = above->generation > 0 ? above->generation - 1 : 0;
     s.depth = above->depth;
     if (above->tree != 0)
       s.tree = above->tree;

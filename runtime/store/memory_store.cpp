@@ -166,7 +166,7 @@ result<std::vector<open_entry>> memory_store::open_after(invocation_no after,
     const auto& r = it->second;
     if (is_open(r.state))
       out.push_back({r.no, r.agent, r.key, r.idempotency_key, r.input_hash, r.state, r.wake_at,
-                     r.deadline, r.parent, r.parent_effect});
+                     r.deadline, r.parent, r.parent_effect, r.run});
   }
   return out;
 }

@@ -63,7 +63,7 @@ reader::reader(database db)
                             " WHERE agent = ?1 AND saved < ?2 AND (saved, key) > (?3, ?4)"
                             " ORDER BY saved, key LIMIT ?5")),
     open_(db_.prepare("SELECT no, agent, key, idempotency_key, input_hash, state, wake_at,"
-                      " deadline, parent, parent_effect FROM invocation"
+                      " deadline, parent, parent_effect, run FROM invocation"
                       " INDEXED BY invocation_open WHERE state < 10 AND no > ?1"
                       " ORDER BY no LIMIT ?2")),
     finished_(db_.prepare("SELECT no FROM invocation INDEXED BY invocation_finished"
@@ -181,7 +181,8 @@ result<std::vector<open_entry>> reader::open_after(invocation_no after, std::uin
   while (rows.next())
     out.push_back({rows.number(0), rows.string(1), rows.string(2), rows.string(3), rows.number(4),
                    static_cast<status>(rows.integer(5)), rows.time(6), rows.time(7),
-                   rows.number(8), rows.string(9)});
+                   rows.number(8), rows.string(9),
+                   static_cast<std::uint32_t>(rows.integer(10))});
   if (rows.failed())
     return db_.failure("listing open invocations");
   return out;

@@ -147,6 +147,7 @@ struct open_entry {
   utc_time deadline = never;
   invocation_no parent = 0;
   std::string parent_effect;
+  std::uint32_t run = 0;
 };
 
 /// The store. `commit` is called from one thread at a time, the reading methods from one other.

@@ -218,6 +218,42 @@ TEST_CASE("only what has failed or stopped is retried", "[retry]") {
   CHECK(command(stage, retry_request{"nobody-9"}).error().code == errc::not_found);
 }
 
+TEST_CASE("a child that a person has retried is not its ended parent's to cancel", "[retry]") {
+  play("asks", [](order in) -> task<receipt> {
+    auto got = co_await invoke<receipt>("asked", in);
+    receipt out;
+    out.steps = got ? 1 : 2;
+    co_return out;
+  });
+  play("asked", [](order) -> task<receipt> {
+    auto done = co_await tool("aut").call<std::string>();
+    if (!done)
+      co_return std::move(done).error();
+    auto slept = co_await sleep(10min);
+    if (!slept)
+      co_return std::move(slept).error();
+    co_return receipt{};
+  });
+  auto o = failing_at_first(effect_class::idempotent, certainty::definite);
+  o.agents.push_back(named("asks"));
+  o.agents.push_back(named("asked"));
+  kit::world w;
+  std::string child;
+  {
+    kit::stage first{w, o};
+    auto a = first.invoke("asks", one_order);
+    first.run_until([&] { return a->ended; });
+    REQUIRE(receipt_of(*a).steps == 2);
+    child = store::invocation_id(a->id.substr(0, a->id.find('-')), 2);
+    REQUIRE(command(first, retry_request{child}));
+    first.run_until([&] { return w.total("tool:aut") == 1; });
+    first.run(1min); // it sleeps
+  }
+  kit::stage second{w, o};
+
+  CHECK(reaches(second, child, store::status::completed));
+}
+
 TEST_CASE("two retries at once begin one run", "[retry]") {
   kit::world w;
   kit::stage stage{w, failing_at_first(effect_class::read, certainty::definite)};
