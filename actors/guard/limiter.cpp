@@ -23,6 +23,31 @@ std::int64_t ms_until(steady_time then, steady_time now) {
 
 } // namespace
 
+/// Tells what becomes of a key in its scope.
+class limiter::key_watch {
+public:
+  key_watch(limiter& on, std::size_t which, steady_time now)
+    : on_(on), which_(which), now_(now), lived_(!key().dead()), rested_(rests()) {}
+  ~key_watch() {
+    if (lived_ && key().dead())
+      on_.tell_key("limiter.key_refused", level::error, which_, ms_until(key().dead_until(), now_));
+    else if (!rested_ && rests())
+      on_.tell_key("limiter.cooling", level::warning, which_, ms_until(key().rests_until(), now_));
+  }
+  key_watch(const key_watch&) = delete;
+  key_watch& operator=(const key_watch&) = delete;
+
+private:
+  const api_key& key() const { return on_.logic_.keys()[which_]; }
+  bool rests() const { return key().rests_until() > now_; }
+
+  limiter& on_;
+  std::size_t which_;
+  steady_time now_;
+  bool lived_;
+  bool rested_;
+};
+
 limiter::limiter(std::string service, const rate_limit_options& options, std::size_t keys,
                  std::uint32_t in_flight_max, const environment& env)
   : service_(std::move(service)), env_(env), logic_(options, keys, in_flight_max) {}
@@ -77,8 +102,15 @@ void limiter::give_up(std::uint64_t turn) {
 
 void limiter::heard(std::uint64_t turn, const server_limits& left) {
   lock guard{mutex_};
-  if (auto found = flying_.find(turn); found != flying_.end())
-    found->second.left = left;
+  auto found = flying_.find(turn);
+  if (found == flying_.end())
+    return;
+  auto& f = found->second;
+  f.left.status = left.status;
+  f.left.about_request = left.about_request;
+  auto now = env_.clock.steady();
+  key_watch watch{*this, f.key, now};
+  logic_.keys()[f.key].tighten(left, now); // holds from now on, not from the end of the answer
 }
 
 rate_outcome limiter::end(std::uint64_t turn, const error* why, std::optional<token_use> used,
@@ -121,16 +153,11 @@ void limiter::close(std::uint64_t turn, const rate_end& how) {
   if (found == flying_.end())
     return;
   auto now = env_.clock.steady();
-  auto which = found->second.key;
-  const auto& key = logic_.keys()[which];
-  flying_.erase(found);
-  auto lived = !key.dead();
-  auto rested = key.rests_until() > now;
-  logic_.finish(turn, how, now);
-  if (lived && key.dead())
-    tell_key("limiter.key_refused", level::error, which, ms_until(key.dead_until(), now));
-  else if (!rested && key.rests_until() > now)
-    tell_key("limiter.cooling", level::warning, which, ms_until(key.rests_until(), now));
+  {
+    key_watch watch{*this, found->second.key, now};
+    flying_.erase(found);
+    logic_.finish(turn, how, now);
+  }
   if (logic_.waiting() > 0)
     call_observer();
 }

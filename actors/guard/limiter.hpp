@@ -120,6 +120,7 @@ private:
     std::size_t key = 0;
     server_limits left;
   };
+  class key_watch;
   using lock = std::lock_guard<std::mutex>;
 
   void call_observer();

@@ -302,6 +302,28 @@ TEST_CASE("what the server says is left is believed") {
   CHECK(m.backend->seen.size() == 2);
 }
 
+TEST_CASE("what the server says is left holds while the answer still comes") {
+  metered m{limited(600), 1};
+  m.start_limiter();
+  m.start_endpoint();
+  m.call(words);
+  server_limits word;
+  word.status = 200;
+  word.rest = 3s;
+  m.backend->seen.at(0).asked.on_limits(word); // with the head of an answer that takes long
+
+  m.call(words);
+
+  m.advance(2'990ms);
+  CHECK(m.backend->seen.size() == 1);
+  CHECK(m.told("limiter.cooling") == 1);
+  m.advance(20ms);
+  CHECK(m.backend->seen.size() == 2);
+  m.answer(0, says("at last"));
+  m.call(words);
+  CHECK(m.backend->seen.size() == 3); // the 3 s are not counted from the end again
+}
+
 TEST_CASE("who waits for a token goes when it has come and not before") {
   metered m{limited(60), 1};
   m.start_limiter();
