@@ -99,6 +99,8 @@ result<void> rate_limiter::enqueue(std::uint64_t id, rate_claim claim, steady_ti
 }
 
 std::optional<rate_decision> rate_limiter::make_room(const rate_claim& newcomer, steady_time now) {
+  if (hopeless(newcomer, now))
+    return std::nullopt; // nobody is turned away for one that goes away
   auto id = queue_.to_shed(place_of(newcomer, now));
   if (!id)
     return std::nullopt;

@@ -109,8 +109,10 @@ void llm_endpoint::on_exit() {
 void llm_endpoint::on_call(call_request& r) {
   auto reply = make_response_promise();
   auto admitted = admit(r);
-  if (admitted && calls_.size() >= calls_max(options_)
-      && !meter_->make_room(claim_of(**admitted))) {
+  bool full = calls_.size() >= calls_max(options_);
+  // Nobody is turned away for one that would wait for another's answer.
+  if (admitted && full
+      && (leaders_.contains((*admitted)->content) || !meter_->make_room(claim_of(**admitted)))) {
     ++stats_.overloaded;
     admitted = overload();
   }

@@ -38,17 +38,17 @@ struct declared_text {
 };
 BOOST_DESCRIBE_STRUCT(declared_text, (), (text, input_tokens, output_tokens))
 
-// What an agent said for its call, to another model.
-std::string with_reserve(std::string options, milliseconds kept) {
-  if (kept.count() <= 0)
-    return options;
+// What an agent said for its call, to another model. What an earlier life has sent is booked.
+std::string to_stand_in(std::string options, milliseconds kept) {
   boost::json::object all;
   if (!options.empty())
     if (auto said = parse_json(options); said && said->is_object())
       all = std::move(said->as_object());
-  all["reserve_ms"] = kept.count();
-  all.erase("sent_before"); // has been booked
-  return to_json(all);
+  all.erase("sent_before");
+  all.erase("reserve_ms");
+  if (kept.count() > 0)
+    all["reserve_ms"] = kept.count();
+  return all.empty() ? std::string{} : to_json(all);
 }
 
 } // namespace
@@ -239,7 +239,9 @@ async<result<std::string>> llm_endpoint::ask_other(std::uint64_t no, std::size_t
   r.deadline = c.deadline;
   auto kept = std::chrono::ceil<milliseconds>(c.deadline - c.own_end)
               + reserve_for(c, models.size() - which - 1);
-  r.options = with_reserve(std::move(r.options), kept);
+  if (budgets_)
+    book_lost(c); // where its own breaker was open, nobody has
+  r.options = to_stand_in(std::move(r.options), kept);
   auto patience = service->info.total_timeout + std::chrono::seconds{1};
   c.asked = service->handle;
   auto reply = co_await ask<call_reply>(this, service->handle, patience, std::move(r));
