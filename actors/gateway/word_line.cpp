@@ -21,11 +21,18 @@ line_state word_line::send(bool last) {
   }
   if (hub != nullptr)
     find_children();
-  for (auto& one : children)
+  bool more = false;
+  for (auto& one : children) {
+    more = text.size() > behind_max && !last; // the rest waits in its rings
+    if (more)
+      break;
     for (const auto& c : one.words.read())
       append_words(text, c, &one.who);
+  }
   auto written = text.empty() || out.raw().write_chunk(std::move(text)).has_value();
-  return written && goes_on ? line_state::open : line_state::ended;
+  if (!written || !goes_on || (speaks && speaks->over()))
+    return line_state::ended;
+  return more ? line_state::behind : line_state::open;
 }
 
 // Of children, too: the list grows while it is gone through.

@@ -154,15 +154,17 @@ stream_rings::slot* stream_rings::find_or_make(const std::string& invocation) {
   return &s;
 }
 
+// Unread ones first; then those of invocations that have ended, whose readers keep what they have.
 bool stream_rings::make_room() {
-  for (auto i = by_use.begin(); i != by_use.end(); ++i) {
-    auto s = slots.find(i->second);
-    if (s->second.readers > 0)
-      continue;
-    slots.erase(s);
-    by_use.erase(i);
-    return true;
-  }
+  for (bool read : {false, true})
+    for (auto i = by_use.begin(); i != by_use.end(); ++i) {
+      auto s = slots.find(i->second);
+      if (s->second.readers > 0 && !(read && s->second.gone))
+        continue;
+      slots.erase(s);
+      by_use.erase(i);
+      return true;
+    }
   return false;
 }
 
