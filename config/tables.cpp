@@ -466,7 +466,8 @@ const fields<budget_options>& budget_fields() {
 const fields<tenant_options>& tenant_fields() {
   static const fields<tenant_options> all{
     entry<number_codec, &tenant_options::share>(
-      "share", "of the models that several tenants want: twice as large, twice as much"),
+      "share", "of models and of agents' places that several tenants want: twice as large, twice as "
+               "much"),
   };
   return all;
 }

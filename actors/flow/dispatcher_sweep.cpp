@@ -74,8 +74,8 @@ void dispatcher::forget(const agent_state& a, utc_time before,
       gone.keys.push_back(s.key);
   if (gone.keys.empty())
     return;
-  setup_.env.events.write({level::info, "store.purged", {}, {}, {}, "ok", 0, {},
-                           {{"agent", gone.agent}, {"states", std::to_string(gone.keys.size())}}});
+  setup_.env.events.write({level::info, "store.purged", {}, gone.agent, {}, "ok", 0, {},
+                           {{"states", std::to_string(gone.keys.size())}}});
   setup_.log.append(std::move(u), {}, incarnation_, context());
 }
 

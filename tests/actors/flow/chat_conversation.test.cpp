@@ -282,6 +282,9 @@ TEST_CASE("conversations that have expired leave the store, also those of a proc
     if (line.find("store.purged") != line.npos && line.find(states) != line.npos)
       told += std::stoul(line.substr(line.find(states) + states.size()));
   CHECK(told == 1'200);
+  CHECK(std::ranges::none_of(aut.trace(), [](const std::string& line) {
+    return line.find("\"agent\":desk") != line.npos; // it would be no JSON
+  }));
 }
 
 TEST_CASE("a conversation in which a turn still runs stays however old it is") {
