@@ -186,7 +186,7 @@ void stream_hub::forget(const std::string& invocation) {
   auto found = rings_->slots.find(invocation);
   if (found == rings_->slots.end())
     return;
-  found->second.gone = true;
+  found->second.gone = found->second.left = true;
   if (found->second.readers > 0)
     return;
   rings_->by_use.erase(found->second.touched);

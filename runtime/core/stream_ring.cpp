@@ -149,7 +149,7 @@ stream_rings::slot* stream_rings::find_or_make(const std::string& invocation) {
   }
   auto& s = found->second;
   s.touched = ++last_touch;
-  s.gone = false;
+  s.gone = s.left = false;
   by_use.emplace(s.touched, invocation);
   return &s;
 }
@@ -159,7 +159,7 @@ bool stream_rings::make_room() {
   for (bool read : {false, true})
     for (auto i = by_use.begin(); i != by_use.end(); ++i) {
       auto s = slots.find(i->second);
-      if (s->second.readers > 0 && !(read && s->second.gone))
+      if (s->second.readers > 0 && !(read && s->second.left))
         continue;
       slots.erase(s);
       by_use.erase(i);

@@ -79,7 +79,8 @@ struct stream_rings {
     std::shared_ptr<stream_ring> ring;
     std::uint64_t touched = 0;
     std::uint32_t readers = 0;
-    bool gone = false; ///< its invocation has left; kept for its readers
+    bool gone = false; ///< nobody writes to it (yet, or any more); kept for its readers
+    bool left = false; ///< its invocation has ended
   };
 
   /// Null where there is no room.

@@ -201,6 +201,22 @@ TEST_CASE("rings that nobody reads make room, and those that are read stay") {
   CHECK(in.read().empty());
 }
 
+TEST_CASE("rings of invocations that have ended make room although they are read") {
+  stream_bounds two;
+  two.rings_max = 2;
+  stream_hub hub{two};
+  auto one = hub.follow("one", [] {});
+  auto other = hub.follow("other", [] {});
+  hub.begin("one", first).add(stream_kind::text, "kept by its reader");
+  hub.forget("one");
+
+  auto next = hub.follow("next", [] {});
+
+  CHECK(next);
+  CHECK(one.read().size() == 1);
+  CHECK_FALSE(hub.follow("none", [] {})); // the other one may still be written
+}
+
 TEST_CASE("an invocation that has left takes its ring with it, or its last reader does") {
   stream_hub hub;
   (void)hub.begin(run, first);
